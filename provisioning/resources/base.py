@@ -1,0 +1,172 @@
+"""What every resource kind has in common: the values that pass between the engine and a kind's four functions.
+
+A kind is a module with ``KIND``, ``DEPENDS_ON``, ``HOLDS_DATA`` and the functions ``shape``, ``cell_shape``, ``ensure``, ``observe``
+and ``remove``. There is no base class: a module is its own object, and the registry holds them to the list. To add a kind, copy one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from core.aws.session import Aws
+from core.errors import DomainError
+from tenants.facts import CellFacts, TenantFacts
+
+Spec = Mapping[str, Any]
+Attributes = Mapping[str, Any]
+
+TAG_TENANT = "controlplane:tenant"
+TAG_CELL = "controlplane:cell"
+TAG_ENVIRONMENT = "controlplane:environment"
+TAG_RELEASE = "controlplane:release"
+TAG_MANAGED_BY = "controlplane:managed-by"
+MANAGED_BY = "controlplane"
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """One resource that should exist: its kind, its name within the owner, and a JSON-able spec that holds all that ``ensure`` needs.
+
+    ``name`` separates several of one kind (``own`` and ``shared`` app clients during a tier change); ``spec`` never holds a secret.
+    """
+
+    kind: str
+    name: str
+    spec: Spec
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the canonical spec: two specs with the same fingerprint ask for the same thing."""
+        return fingerprint_of(self.spec)
+
+
+def fingerprint_of(spec: Spec) -> str:
+    """Give the hex SHA-256 of a spec in canonical JSON (sorted keys, no blanks)."""
+    text = json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Ensured:
+    """The resource was made or corrected. ``attributes`` are the ids and addresses that AWS chose; they go into the ledger."""
+
+    attributes: Attributes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The resource is gone, or was never there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """AWS is still at it: ask again after ``seconds``. ``why`` is shown to operators; ``attributes`` found so far are kept."""
+
+    seconds: float
+    why: str
+    attributes: Attributes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was read back. ``differences`` are short sentences that name each promise not kept; empty means as promised."""
+
+    present: bool
+    differences: tuple[str, ...] = ()
+    attributes: Attributes = field(default_factory=dict)
+
+    @property
+    def is_as_promised(self) -> bool:
+        """True when the resource is there and every promise about it was read back."""
+        return self.present and not self.differences
+
+
+ABSENT = Observed(present=False)
+
+
+class MissingDependencyError(DomainError):
+    """A resource that this one stands on is not recorded as present. Repairing the owner of it heals this."""
+
+    code = "missing-dependency"
+    title = "Something this stands on is missing"
+    status = 409
+    retryable = True
+
+
+class NotOursError(DomainError):
+    """Something of our name exists in AWS and does not bear our tag. It is never adopted, changed or deleted."""
+
+    code = "not-ours"
+    title = "A stranger's resource has this name"
+    status = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Read-only view of the ledger for a step: attributes of the resource itself, of its owner's others and of the cell's."""
+
+    this: Attributes = field(default_factory=dict)
+    owned: Mapping[tuple[str, str], Attributes] = field(default_factory=dict)
+    shared: Mapping[tuple[str, str], Attributes] = field(default_factory=dict)
+
+    def own(self, kind: str, name: str) -> Attributes:
+        """Attributes of another resource of the same owner; raises MissingDependencyError when it is not recorded as present."""
+        return _attributes_of(self.owned, kind, name, "owner")
+
+    def cell(self, kind: str, name: str) -> Attributes:
+        """Attributes of a resource that the cell shares; raises MissingDependencyError when it is not recorded as present."""
+        return _attributes_of(self.shared, kind, name, "cell")
+
+
+def _attributes_of(rows: Mapping[tuple[str, str], Attributes], kind: str, name: str, whose: str) -> Attributes:
+    try:
+        return rows[kind, name]
+    except KeyError:
+        raise MissingDependencyError(f"The {whose}'s {kind} {name!r} is not there yet.") from None
+
+
+class ResourceKind(Protocol):
+    """The shape of a kind's module. ``ensure`` and ``remove`` are repeatable, also after a call whose answer was lost."""
+
+    KIND: str
+    DEPENDS_ON: tuple[str, ...]
+    HOLDS_DATA: bool
+
+    def shape(self, tenant: TenantFacts) -> tuple[Desired, ...]: ...
+    def cell_shape(self, cell: CellFacts) -> tuple[Desired, ...]: ...
+    def ensure(self, aws: Aws, spec: Spec, known: Known) -> Ensured | Wait: ...
+    def observe(self, aws: Aws, spec: Spec, known: Known) -> Observed: ...
+    def remove(self, aws: Aws, spec: Spec, known: Known) -> Removed | Wait: ...
+
+
+def tenant_tags(tenant: TenantFacts, *, release: str) -> dict[str, str]:
+    """Tags for a tenant's own resource. Adopt or delete only what bears the same tenant and managed-by."""
+    return {
+        TAG_TENANT: tenant.id,
+        TAG_CELL: tenant.cell.code,
+        TAG_ENVIRONMENT: tenant.cell.environment,
+        TAG_RELEASE: release,
+        TAG_MANAGED_BY: MANAGED_BY,
+    }
+
+
+def cell_tags(cell: CellFacts, *, release: str) -> dict[str, str]:
+    """Tags for what a cell shares among its pooled tenants."""
+    return {TAG_CELL: cell.code, TAG_ENVIRONMENT: cell.environment, TAG_RELEASE: release, TAG_MANAGED_BY: MANAGED_BY}
+
+
+def is_ours(found: Mapping[str, str], spec: Spec) -> bool:
+    """Say whether tags found in AWS are those of the same owner: managed by us, for the same tenant and cell."""
+    wanted = spec["tags"]
+    keys = (TAG_MANAGED_BY, TAG_CELL, TAG_TENANT)
+    return all(found.get(key) == wanted.get(key) for key in keys)
+
+
+def require_ours(found: Mapping[str, str], spec: Spec, what: str) -> None:
+    """Raise NotOursError unless the tags found are those of the same owner."""
+    if not is_ours(found, spec):
+        raise NotOursError(f"{what} exists and is not tagged as managed for this owner; it was left untouched.")
