@@ -1,0 +1,200 @@
+"""Every name that AWS will see, in one place. Pure.
+
+An id separates tenants, never a slug: nothing that a person typed reaches an AWS name. ``names_of`` and ``names_of_cell`` refuse facts
+that are not what they claim to be (an id with a ``/``, a region with a ``*``), because ARNs and policies are built from the answers.
+
+Two rules keep names apart, and ``tests/tenants/test_naming_properties.py`` holds them:
+
+* in path-like names (object keys, secrets, log groups, aliases) a ``/`` follows the id, and no id or cell code holds one;
+* in flat names ``--`` ends the cell code, which itself can neither hold ``--`` nor end in a hyphen, so that ``cp-prod--*`` never matches
+  what belongs to the cell ``prod-eu``.
+
+The lengths fit the narrowest service: a bucket has at most 63 characters, a role at most 64.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from core import ids
+from core.actors import Actor
+from core.errors import DomainError
+from tenants.facts import CellFacts, IsolationModel, TenantFacts
+from tenants.partitions import partition_of
+
+TAG_TENANT = "controlplane:tenant"
+TAG_CELL = "controlplane:cell"
+TAG_ENVIRONMENT = "controlplane:environment"
+TAG_RELEASE = "controlplane:release"
+TAG_MANAGED_BY = "controlplane:managed-by"
+MANAGED_BY = "controlplane"
+
+_CODE = re.compile(r"[a-z](?:-?[a-z0-9]){0,19}")
+_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,10}){1,2}-[0-9]{1,2}")
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
+_NOT_SESSION = re.compile(r"[^A-Za-z0-9_=,.@-]")
+_SESSION_LENGTH = 64
+
+
+class UnsafeNameError(DomainError):
+    """Facts from which no safe AWS name can be made: a bug or a tampered row, never a tenant's input."""
+
+    code = "unsafe-name"
+    title = "No safe AWS name can be made from this"
+    status = 500
+
+
+@dataclass(frozen=True, slots=True)
+class CellNames:
+    """What a cell shares among its pooled tenants, and its patterns. ``*_prefix`` ends in its separator."""
+
+    flat_prefix: str
+    boundary: str
+    boundary_arn: str
+    control_plane_role: str
+    control_plane_role_arn: str
+    user_pool: str
+    bucket: str
+    bucket_arn: str
+    storage_root: str
+    table: str
+    table_arn: str
+    key_alias: str
+    access_role: str
+    access_role_arn: str
+    secret_root: str
+    log_root: str
+
+
+@dataclass(frozen=True, slots=True)
+class TenantNames:
+    """Every name of one tenant. Own names are given for all isolation models, whether or not the model uses them.
+
+    ``storage_bucket``, ``data_table`` and ``access_role`` answer where this tenant's data is and which role reaches it under its present
+    isolation model. A secret's full name is ``secret_path`` and a leaf; AWS adds six random characters to its ARN.
+    """
+
+    user_pool: str
+    app_client: str
+    group: str
+    role: str
+    role_arn: str
+    bucket: str
+    bucket_arn: str
+    table: str
+    table_arn: str
+    key_alias: str
+    secret_path: str
+    api_secret: str
+    log_path: str
+    log_group: str
+    log_group_arn: str
+    stack: str
+    stack_arn: str
+    storage_prefix: str
+    storage_bucket: str
+    storage_bucket_arn: str
+    data_table: str
+    data_table_arn: str
+    leading_key: str
+    access_role: str
+    access_role_arn: str
+
+
+def arn(cell: CellFacts, service: str, resource: str, *, region: bool = True, account: bool = True) -> str:
+    """Build an ARN in the cell's own partition; IAM has no region, S3 neither region nor account."""
+    return f"arn:{cell.partition}:{service}:{cell.region if region else ''}:{cell.account_id if account else ''}:{resource}"
+
+
+def names_of_cell(cell: CellFacts) -> CellNames:
+    """Give the names of what a cell shares. Raises UnsafeNameError on facts that are not well formed."""
+    check_cell(cell)
+    flat = f"cp-{cell.code}--"
+    bucket, table, role, boundary = f"{flat}shared-{cell.account_id}", f"{flat}shared", f"{flat}pooled-access", f"{flat}boundary"
+    control_plane = f"{flat}control-plane"
+    return CellNames(
+        flat_prefix=flat,
+        boundary=boundary,
+        boundary_arn=arn(cell, "iam", f"policy/{boundary}", region=False),
+        control_plane_role=control_plane,
+        control_plane_role_arn=cell.role_arn or arn(cell, "iam", f"role/{control_plane}", region=False),
+        user_pool=f"{flat}shared",
+        bucket=bucket,
+        bucket_arn=arn(cell, "s3", bucket, region=False, account=False),
+        storage_root="tenants/",
+        table=table,
+        table_arn=arn(cell, "dynamodb", f"table/{table}"),
+        key_alias=f"alias/cp/{cell.code}/shared",
+        access_role=role,
+        access_role_arn=arn(cell, "iam", f"role/{role}", region=False),
+        secret_root=f"cp/{cell.code}/",
+        log_root=f"/cp/{cell.code}/",
+    )
+
+
+def names_of(tenant: TenantFacts) -> TenantNames:
+    """Give every AWS name of a tenant. Raises UnsafeNameError unless ``tenant.id`` is a well-formed tenant id."""
+    if not ids.is_id(tenant.id, ids.TENANT):
+        raise UnsafeNameError("The tenant's id is not well formed.")
+    cell, shared, body = tenant.cell, names_of_cell(tenant.cell), ids.body_of(tenant.id)
+    flat = f"{shared.flat_prefix}{body}"
+    own_bucket_arn, own_table_arn = arn(cell, "s3", flat, region=False, account=False), arn(cell, "dynamodb", f"table/{flat}")
+    own_role_arn, log_path = arn(cell, "iam", f"role/{flat}", region=False), f"{shared.log_root}{body}/"
+    own_stack, pooled = tenant.tier.isolation_model.has_own_stack, tenant.tier.isolation_model is IsolationModel.POOL
+    return TenantNames(
+        user_pool=flat,
+        app_client=flat,
+        group=tenant.id,
+        role=flat,
+        role_arn=own_role_arn,
+        bucket=flat,
+        bucket_arn=own_bucket_arn,
+        table=flat,
+        table_arn=own_table_arn,
+        key_alias=f"alias/cp/{cell.code}/{body}",
+        secret_path=f"{shared.secret_root}{body}/",
+        api_secret=f"{shared.secret_root}{body}/api",
+        log_path=log_path,
+        log_group=f"{log_path}application",
+        log_group_arn=arn(cell, "logs", f"log-group:{log_path}application"),
+        stack=flat,
+        stack_arn=arn(cell, "cloudformation", f"stack/{flat}/*"),
+        storage_prefix=f"{shared.storage_root}{tenant.id}/",
+        storage_bucket=flat if own_stack else shared.bucket,
+        storage_bucket_arn=own_bucket_arn if own_stack else shared.bucket_arn,
+        data_table=flat if own_stack else shared.table,
+        data_table_arn=own_table_arn if own_stack else shared.table_arn,
+        leading_key=tenant.id,
+        access_role=shared.access_role if pooled else flat,
+        access_role_arn=shared.access_role_arn if pooled else own_role_arn,
+    )
+
+
+def check_cell(cell: CellFacts) -> None:
+    """Refuse a cell whose facts could widen an ARN or a pattern. Raises UnsafeNameError."""
+    code_fits = _CODE.fullmatch(cell.code) is not None and len(cell.code) <= 20
+    if not code_fits:
+        raise UnsafeNameError("The cell's code must match [a-z][a-z0-9-]{0,19}, without '--' and without a hyphen at its end.")
+    if partition_of(cell.partition) is None or _REGION.fullmatch(cell.region) is None or _ACCOUNT.fullmatch(cell.account_id) is None:
+        raise UnsafeNameError("The cell's partition, region or account is not well formed.")
+    if cell.role_arn and (_ROLE_ARN.fullmatch(cell.role_arn) is None or not cell.role_arn.startswith(f"arn:{cell.partition}:")):
+        raise UnsafeNameError("The cell's role is not a role of its own partition.")
+
+
+def session_name(tenant_id: str, actor: Actor) -> str:
+    """Name a role session so that CloudTrail tells the tenant and the actor: at most 64 characters of ``[A-Za-z0-9_=,.@-]``.
+
+    An actor whose id had to be changed to fit gets a short digest of what it was, so that two actors never share a name. Source:
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+    """
+    if not ids.is_id(tenant_id, ids.TENANT):
+        raise UnsafeNameError("The tenant's id is not well formed.")
+    spoken = f"{actor.kind}.{actor.id}"
+    clean = _NOT_SESSION.sub("-", spoken)
+    room = _SESSION_LENGTH - len(tenant_id) - 1
+    if clean != spoken or len(clean) > room:
+        clean = f"{clean[: room - 9]}={hashlib.sha256(spoken.encode()).hexdigest()[:8]}"
+    return f"{tenant_id}@{clean}"
