@@ -74,7 +74,9 @@ class TenantNames:
     """Every name of one tenant. Own names are given for all isolation models, whether or not the model uses them.
 
     ``storage_bucket``, ``data_table`` and ``access_role`` answer where this tenant's data is and which role reaches it under its present
-    isolation model. A secret's full name is ``secret_path`` and a leaf; AWS adds six random characters to its ARN.
+    isolation model. ``role`` and ``log_group`` have names of their own in a stack, because a change of tier makes the stack before it
+    removes the role, and retains the log group, of the model before. A secret's full name is ``secret_path`` and a leaf; AWS adds six
+    random characters to its ARN.
     """
 
     user_pool: str
@@ -142,13 +144,14 @@ def names_of(tenant: TenantFacts) -> TenantNames:
     cell, shared, body = tenant.cell, names_of_cell(tenant.cell), ids.body_of(tenant.id)
     flat = f"{shared.flat_prefix}{body}"
     own_bucket_arn, own_table_arn = arn(cell, "s3", flat, region=False, account=False), arn(cell, "dynamodb", f"table/{flat}")
-    own_role_arn, log_path = arn(cell, "iam", f"role/{flat}", region=False), f"{shared.log_root}{body}/"
     own_stack, pooled = tenant.tier.isolation_model.has_own_stack, tenant.tier.isolation_model is IsolationModel.POOL
+    role, log_path = f"{flat}-stack" if own_stack else flat, f"{shared.log_root}{body}/"
+    own_role_arn, log_group = arn(cell, "iam", f"role/{role}", region=False), f"{log_path}{'stack' if own_stack else 'application'}"
     return TenantNames(
         user_pool=flat,
         app_client=flat,
         group=tenant.id,
-        role=flat,
+        role=role,
         role_arn=own_role_arn,
         bucket=flat,
         bucket_arn=own_bucket_arn,
@@ -158,8 +161,8 @@ def names_of(tenant: TenantFacts) -> TenantNames:
         secret_path=f"{shared.secret_root}{body}/",
         api_secret=f"{shared.secret_root}{body}/api",
         log_path=log_path,
-        log_group=f"{log_path}application",
-        log_group_arn=arn(cell, "logs", f"log-group:{log_path}application"),
+        log_group=log_group,
+        log_group_arn=arn(cell, "logs", f"log-group:{log_group}"),
         stack=flat,
         stack_arn=arn(cell, "cloudformation", f"stack/{flat}/*"),
         storage_prefix=f"{shared.storage_root}{tenant.id}/",
@@ -168,7 +171,7 @@ def names_of(tenant: TenantFacts) -> TenantNames:
         data_table=flat if own_stack else shared.table,
         data_table_arn=own_table_arn if own_stack else shared.table_arn,
         leading_key=tenant.id,
-        access_role=shared.access_role if pooled else flat,
+        access_role=shared.access_role if pooled else role,
         access_role_arn=shared.access_role_arn if pooled else own_role_arn,
     )
 
