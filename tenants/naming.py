@@ -5,7 +5,8 @@ that are not what they claim to be (an id with a ``/``, a region with a ``*``), 
 
 Two rules keep names apart, and ``tests/tenants/test_naming_properties.py`` holds them:
 
-* in path-like names (object keys, secrets, log groups, aliases) a ``/`` follows the id, and no id or cell code holds one;
+* in path-like names (object keys, secrets, log groups) a ``/`` follows the id, and no id or cell code holds one. They carry the whole
+  id, because the shared role's policy builds them from the session tag ``controlplane:tenant``;
 * in flat names ``--`` ends the cell code, which itself can neither hold ``--`` nor end in a hyphen, so that ``cp-prod--*`` never matches
   what belongs to the cell ``prod-eu``.
 
@@ -157,9 +158,9 @@ def names_of(tenant: TenantFacts) -> TenantNames:
         bucket_arn=own_bucket_arn,
         table=flat,
         table_arn=own_table_arn,
-        key_alias=f"alias/cp/{cell.code}/{body}",
-        secret_path=f"{shared.secret_root}{body}/",
-        api_secret=f"{shared.secret_root}{body}/api",
+        key_alias=f"alias/cp/{cell.code}/{tenant.id}",
+        secret_path=f"{shared.secret_root}{tenant.id}/",
+        api_secret=f"{shared.secret_root}{tenant.id}/api",
         log_path=log_path,
         log_group=log_group,
         log_group_arn=arn(cell, "logs", f"log-group:{log_group}"),
