@@ -3,3 +3,5 @@
 A closed list: errors, ids, transitions, actors, the rate arithmetic, audit, outbox and the AWS gateways. It knows no tenant, no
 operation and no door; everything above it may import it, and it imports nothing of the product.
 """
+
+VERSION = "0.1.0"

@@ -12,19 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from core import VERSION
 from core.aws.session import Aws
 from core.errors import DomainError
 from tenants.facts import CellFacts, TenantFacts
+from tenants.lifecycle import TenantState
+from tenants.naming import MANAGED_BY, TAG_CELL, TAG_ENVIRONMENT, TAG_MANAGED_BY, TAG_RELEASE, TAG_TENANT
 
 Spec = Mapping[str, Any]
 Attributes = Mapping[str, Any]
 
-TAG_TENANT = "controlplane:tenant"
-TAG_CELL = "controlplane:cell"
-TAG_ENVIRONMENT = "controlplane:environment"
-TAG_RELEASE = "controlplane:release"
-TAG_MANAGED_BY = "controlplane:managed-by"
-MANAGED_BY = "controlplane"
+RELEASE = VERSION
+OWN, SHARED = "own", "shared"
+_DISABLED = (TenantState.SUSPENDED, TenantState.OFFBOARDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,17 @@ class NotOursError(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Read-only view of the ledger for a step: attributes of the resource itself, of its owner's others and of the cell's."""
+    """Read-only view of the ledger for a step: attributes of the resource itself, of its owner's others and of the cell's.
+
+    ``fresh`` is a promise of the caller: the ledger row was first written for this very attempt, and no call for it was ever sent. Only
+    then may a kind whose names are not unique (user pools, app clients, keys) create without looking for one first. It saves a listing
+    that grows with the number of tenants; the price of a wrong promise is a second resource, so the default is False.
+    """
 
     this: Attributes = field(default_factory=dict)
     owned: Mapping[tuple[str, str], Attributes] = field(default_factory=dict)
     shared: Mapping[tuple[str, str], Attributes] = field(default_factory=dict)
+    fresh: bool = False
 
     def own(self, kind: str, name: str) -> Attributes:
         """Attributes of another resource of the same owner; raises MissingDependencyError when it is not recorded as present."""
@@ -143,7 +149,17 @@ class ResourceKind(Protocol):
     def remove(self, aws: Aws, spec: Spec, known: Known) -> Removed | Wait: ...
 
 
-def tenant_tags(tenant: TenantFacts, *, release: str) -> dict[str, str]:
+def is_enabled(tenant: TenantFacts) -> bool:
+    """Say whether the tenant's people and roles may act; a suspended or offboarding tenant keeps everything and may use nothing."""
+    return tenant.state not in _DISABLED
+
+
+def exists(tenant: TenantFacts) -> bool:
+    """Say whether the tenant should have anything at all: a closed one has nothing."""
+    return tenant.state != TenantState.CLOSED
+
+
+def tenant_tags(tenant: TenantFacts, *, release: str = RELEASE) -> dict[str, str]:
     """Tags for a tenant's own resource. Adopt or delete only what bears the same tenant and managed-by."""
     return {
         TAG_TENANT: tenant.id,
@@ -154,7 +170,7 @@ def tenant_tags(tenant: TenantFacts, *, release: str) -> dict[str, str]:
     }
 
 
-def cell_tags(cell: CellFacts, *, release: str) -> dict[str, str]:
+def cell_tags(cell: CellFacts, *, release: str = RELEASE) -> dict[str, str]:
     """Tags for what a cell shares among its pooled tenants."""
     return {TAG_CELL: cell.code, TAG_ENVIRONMENT: cell.environment, TAG_RELEASE: release, TAG_MANAGED_BY: MANAGED_BY}
 
