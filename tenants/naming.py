@@ -146,7 +146,7 @@ def names_of(tenant: TenantFacts) -> TenantNames:
     flat = f"{shared.flat_prefix}{body}"
     own_bucket_arn, own_table_arn = arn(cell, "s3", flat, region=False, account=False), arn(cell, "dynamodb", f"table/{flat}")
     own_stack, pooled = tenant.tier.isolation_model.has_own_stack, tenant.tier.isolation_model is IsolationModel.POOL
-    role, log_path = f"{flat}-stack" if own_stack else flat, f"{shared.log_root}{body}/"
+    role, log_path = f"{flat}-stack" if own_stack else flat, f"{shared.log_root}{tenant.id}/"
     own_role_arn, log_group = arn(cell, "iam", f"role/{role}", region=False), f"{log_path}{'stack' if own_stack else 'application'}"
     return TenantNames(
         user_pool=flat,
