@@ -1,0 +1,37 @@
+"""Publishing a domain event, and what an operator does about one that no consumer could take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from core.outbox.doorbell import ring
+from core.outbox.models import OutboxEvent
+
+_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+
+
+def publish(*, type: str, subject: str, tenant_id: str | None, data: Mapping[str, Any]) -> OutboxEvent:
+    """Write an event into the caller's transaction and ring the relay when it commits.
+
+    ``type`` is ``noun.participle``, ``subject`` the public id of what it happened to, ``data`` JSON without secrets. It takes no lock
+    that another transaction could wait for, and no trouble with the broker ever reaches the caller. Consumers get the events of a tenant in
+    an order in which they can have committed: an event published by a transaction that began after another's commit comes later. Raises
+    TransactionManagementError outside a transaction, ValueError for a malformed type or subject.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("An event belongs into the transaction that makes it true.")
+    if not _TYPE.fullmatch(type) or len(type) > 100:
+        raise ValueError(f"not an event type: {type!r}")
+    if not subject or len(subject) > 255:
+        raise ValueError("an event's subject has 1 to 255 characters")
+    event = OutboxEvent.objects.create(
+        type=type, subject=subject, tenant_id=tenant_id or None, data=dict(data), occurred_at=timezone.now()
+    )
+    transaction.on_commit(partial(ring, event.tenant_id), robust=True)
+    return event
