@@ -1,0 +1,182 @@
+"""What a tenant may do with its data, written once for every isolation model. Pure.
+
+A ``Scope`` says *where*: with a tenant's literal names, or with the session tag as a policy variable. ``access_statements`` says
+*what*, and is the only place that knows an action of the data plane. What is missing is missing on purpose:
+
+* ``s3:ListBucketMultipartUploads`` and ``s3:ListAllMyBuckets`` carry no ``s3:prefix`` on AWS, so they would show the neighbours' keys;
+* ``dynamodb:Scan``, PartiQL and streams carry no leading keys, or may be asked for without them;
+* ``s3:DeleteObjectVersion`` is kept from tenants: versions are what a mistaken delete is undone from;
+* ``s3:PutObjectAcl``, ``s3:PutBucketPolicy`` and their like would let one tenant open a door that the other policies close.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from provisioning.isolation.documents import KEY_PLACEHOLDER, Statement, statement
+from tenants import naming
+from tenants.facts import CellFacts, IsolationModel, TenantFacts
+from tenants.naming import TAG_TENANT, CellNames, arn
+from tenants.partitions import endpoint_host
+
+OBJECT_ACTIONS: Final = (
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:PutObject",
+    "s3:DeleteObject",
+    "s3:AbortMultipartUpload",
+    "s3:ListMultipartUploadParts",
+)
+LIST_ACTIONS: Final = ("s3:ListBucket", "s3:ListBucketVersions")
+ITEM_ACTIONS: Final = (
+    "dynamodb:GetItem",
+    "dynamodb:BatchGetItem",
+    "dynamodb:Query",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:BatchWriteItem",
+    "dynamodb:ConditionCheckItem",
+)
+KEY_ACTIONS: Final = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
+SECRET_ACTIONS: Final = ("secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret")
+LOG_ACTIONS: Final = ("logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams", "logs:GetLogEvents", "logs:FilterLogEvents")
+
+TENANT_VARIABLE: Final = f"${{aws:PrincipalTag/{TAG_TENANT}}}"
+CONTEXT_KEY: Final = f"kms:EncryptionContext:{TAG_TENANT}"
+S3_CONTEXT_KEY: Final = "kms:EncryptionContext:aws:s3:arn"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where one set of statements reaches. ``who`` is an id or the variable; prefixes and paths end in ``/``.
+
+    ``leading_key`` is None for a table that belongs to one tenant. ``key_arn`` may be ``KEY_PLACEHOLDER``.
+    """
+
+    cell: CellFacts
+    who: str
+    bucket_arn: str
+    prefix: str
+    table_arn: str
+    leading_key: str | None
+    secret_path: str
+    log_path: str
+    key_arn: str = KEY_PLACEHOLDER
+
+    @property
+    def is_alone(self) -> bool:
+        """True when bucket and table belong to one tenant."""
+        return self.leading_key is None
+
+
+def scope_of(tenant: TenantFacts, *, key_arn: str = KEY_PLACEHOLDER) -> Scope:
+    """The tenant's own places, by literal names."""
+    names = naming.names_of(tenant)
+    return Scope(
+        cell=tenant.cell,
+        who=tenant.id,
+        bucket_arn=names.storage_bucket_arn,
+        prefix=names.storage_prefix,
+        table_arn=names.data_table_arn,
+        leading_key=None if tenant.tier.isolation_model.has_own_stack else names.leading_key,
+        secret_path=names.secret_path,
+        log_path=names.log_path,
+        key_arn=key_arn,
+    )
+
+
+def scope_by_tag(cell: CellFacts, *, key_arn: str = KEY_PLACEHOLDER) -> Scope:
+    """The places of whichever pooled tenant the session is tagged for.
+
+    **The named place**: a stand-in that cannot substitute variables gets ``*`` here, and then the session policy alone keeps pooled
+    tenants apart. AWS never sees that form.
+    """
+    shared, who = naming.names_of_cell(cell), who_by_tag(cell)
+    return Scope(
+        cell=cell,
+        who=who,
+        bucket_arn=shared.bucket_arn,
+        prefix=f"{shared.storage_root}{who}/",
+        table_arn=shared.table_arn,
+        leading_key=who,
+        secret_path=f"{shared.secret_root}{who}/",
+        log_path=f"{shared.log_root}{who}/",
+        key_arn=key_arn,
+    )
+
+
+def who_by_tag(cell: CellFacts) -> str:
+    """The session tag as a policy variable, or ``*`` for a stand-in that would compare the variable's text."""
+    return TENANT_VARIABLE if cell.capabilities.policy_variables else "*"
+
+
+def access_statements(scope: Scope) -> list[Statement]:
+    """Everything that a tenant's credentials may do in ``scope``."""
+    cell = scope.cell
+    secrets = arn(cell, "secretsmanager", f"secret:{scope.secret_path}*")
+    logs = arn(cell, "logs", f"log-group:{scope.log_path}*")
+    return [
+        statement("Objects", OBJECT_ACTIONS, f"{scope.bucket_arn}/{scope.prefix}*"),
+        statement("Listing", LIST_ACTIONS, scope.bucket_arn, {"StringLike": {"s3:prefix": f"{scope.prefix}*"}}),
+        items_statement(scope),
+        *key_statements(scope),
+        statement("Secrets", SECRET_ACTIONS, secrets),
+        statement("Logs", LOG_ACTIONS, logs),
+    ]
+
+
+def items_statement(scope: Scope) -> Statement:
+    """Items of the tenant's own table with its indexes, or of the shared table under the tenant's own leading key.
+
+    ``ForAllValues`` alone holds for a request without leading keys, so ``Null: false`` goes with it. Source:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+    """
+    if scope.leading_key is None:
+        return statement("Items", ITEM_ACTIONS, (scope.table_arn, f"{scope.table_arn}/index/*"))
+    return statement("Items", ITEM_ACTIONS, scope.table_arn, leading_key_condition(scope.cell, scope.leading_key))
+
+
+def leading_key_condition(cell: CellFacts, leading_key: str) -> dict[str, dict[str, str]]:
+    """Items under this partition key only; nothing for a stand-in that does not fill the key in, where it would refuse everybody."""
+    if not cell.capabilities.leading_keys:
+        return {}
+    return {f"ForAllValues:{_equals(leading_key)}": {"dynamodb:LeadingKeys": leading_key}, "Null": {"dynamodb:LeadingKeys": "false"}}
+
+
+def key_statements(scope: Scope) -> list[Statement]:
+    """Use of the key: called directly with the tenant in the encryption context, or by S3 for objects under the tenant's prefix.
+
+    S3 names the object in the context, or the bucket when a bucket key is on; the bucket alone would be the same for every pooled
+    tenant, so the shared bucket must have its bucket key off.
+    """
+    if not scope.cell.capabilities.encryption_context:
+        return [statement("Key", KEY_ACTIONS, scope.key_arn)]
+    through_s3 = {
+        "StringEquals": {"kms:ViaService": endpoint_host(scope.cell, "s3")},
+        "StringLike": {S3_CONTEXT_KEY: [f"{scope.bucket_arn}/{scope.prefix}*", *([scope.bucket_arn] if scope.is_alone else [])]},
+    }
+    return [
+        statement("Key", KEY_ACTIONS, scope.key_arn, {_equals(scope.who): {CONTEXT_KEY: scope.who}}),
+        statement("KeyThroughS3", ("kms:Decrypt", "kms:GenerateDataKey"), scope.key_arn, through_s3),
+    ]
+
+
+def any_key_arn(cell: CellFacts) -> str:
+    """A pattern for the keys of the cell's account, for documents that only narrow another one."""
+    return arn(cell, "kms", "key/*")
+
+
+def own_pattern(shared: CellNames) -> str:
+    """A pattern for the flat name of any tenant of the cell and of nothing that the cell shares: an id's body has 26 characters."""
+    return f"{shared.flat_prefix}{'?' * 26}"
+
+
+def _equals(value: str) -> str:
+    return "StringLike" if value == "*" else "StringEquals"
+
+
+def is_pooled(tenant: TenantFacts) -> bool:
+    """True when the tenant works through the shared role."""
+    return tenant.tier.isolation_model is IsolationModel.POOL
