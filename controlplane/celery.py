@@ -1,0 +1,67 @@
+"""The Celery application: tasks are doorbells with an id in them, rows are the truth.
+
+A message carries the ids that its task needs and, in a header, the id of the request that caused it, so that one search in the logs
+finds both. Settings are Django's, by the prefix ``CELERY_``.
+"""
+
+from __future__ import annotations
+
+import logging.config
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import celery
+from celery import signals
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
+
+from django.conf import settings  # noqa: E402  # the module's name must be known first
+
+from controlplane.checks import refuse_unsafe_start  # noqa: E402
+from controlplane.logs import current_ids, log_context  # noqa: E402
+
+REQUEST_HEADER = "request_id"
+
+
+@contextmanager
+def _task_context(task: celery.Task[..., Any], task_id: str) -> Iterator[None]:
+    request_id = (task.request.headers or {}).get(REQUEST_HEADER) if task.request else None
+    with log_context(task=task_id, request_id=request_id if isinstance(request_id, str) else None):
+        yield
+
+
+class LoggedTask(celery.Task):  # type: ignore[type-arg]
+    """A task whose log lines carry its id and the id of the request that rang the bell."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task inside its log context."""
+        context: AbstractContextManager[None] = _task_context(self, self.request.id or "")
+        with context:
+            return super().__call__(*args, **kwargs)
+
+
+app = celery.Celery("controlplane", task_cls=LoggedTask)
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@signals.setup_logging.connect
+def _use_our_logs(**_: Any) -> None:
+    logging.config.dictConfig(settings.LOGGING)
+
+
+@signals.celeryd_init.connect
+@signals.beat_init.connect
+def _refuse(**_: Any) -> None:
+    refuse_unsafe_start()
+
+
+@signals.before_task_publish.connect
+def _carry_request_id(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    request_id = current_ids().get("request_id")
+    if headers is not None and request_id:
+        headers.setdefault(REQUEST_HEADER, request_id)

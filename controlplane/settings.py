@@ -1,0 +1,242 @@
+"""All settings of the control plane, in one file, from typed variables.
+
+``DATABASE_URL``, ``REDIS_URL`` and ``AWS_ENDPOINT_URL`` choose real parts. Unset means the embedded ones, which ``manage.py up``
+starts and whose addresses it exports to its children and leaves in the state folder for other commands. ``.env.example`` lists every
+variable with its default; ``controlplane.checks`` says which combinations must not start in stage and production.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from celery.schedules import crontab
+
+from controlplane.env import Environment, read_file
+from controlplane.logs import logging_settings
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+# --- Where the values come from ---------------------------------------------------------------------------------------------------
+
+ENVIRONMENTS = ("dev", "stage", "production")
+DEV = os.environ.get("CONTROLPLANE_ENVIRONMENT", "").strip() in ("", "dev")
+if DEV:
+    # Outside dev the platform sets the environment, and no file that lies about may change it. boto3 reads AWS_* from the process's own
+    # environment, so the values go there and not into a mapping of ours. A running `up` comes last: what somebody set by hand wins.
+    _env_file = Path(os.environ.get("CONTROLPLANE_ENV_FILE") or BASE_DIR / ".env")
+    for _name, _value in read_file(_env_file).items():
+        os.environ.setdefault(_name, _value)
+    _state_dir = Path(os.environ.get("CONTROLPLANE_STATE_DIR") or BASE_DIR / ".state")
+    for _name, _value in read_file(_state_dir / "up.env").items():
+        os.environ.setdefault(_name, _value)
+
+env = Environment(os.environ)
+ENVIRONMENT = env.text("CONTROLPLANE_ENVIRONMENT", "dev", choices=ENVIRONMENTS)
+STATE_DIR = env.folder("CONTROLPLANE_STATE_DIR", BASE_DIR / ".state")
+env.text("CONTROLPLANE_ENV_FILE")  # read above, before there was a reader; named here so that it is known
+
+# --- What Django needs first ------------------------------------------------------------------------------------------------------
+
+DEBUG = env.flag("DJANGO_DEBUG", False)
+INSECURE_SECRET_KEY = "insecure-and-public-for-development-only-0123456789"  # noqa: S105  # refused outside dev by controlplane.E003
+INSECURE_AUDIT_KEY = "insecure-and-public-audit-key-for-development-only"  # refused outside dev by controlplane.E004
+SECRET_KEY = env.secret("DJANGO_SECRET_KEY", INSECURE_SECRET_KEY, minimum_bytes=50)
+SECRET_KEY_FALLBACKS = env.words("DJANGO_SECRET_KEY_FALLBACKS")
+AUDIT_KEY = env.secret("AUDIT_KEY", INSECURE_AUDIT_KEY).encode()
+ALLOWED_HOSTS = env.words("DJANGO_ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") if DEV else ())
+CSRF_TRUSTED_ORIGINS = env.words("DJANGO_CSRF_TRUSTED_ORIGINS")
+USE_TLS = env.flag("CONTROLPLANE_TLS", not DEV)
+
+ROOT_URLCONF = "controlplane.urls"
+WSGI_APPLICATION = "controlplane.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = True
+
+INSTALLED_APPS = [
+    "controlplane.apps.ControlplaneConfig",
+    "unfold",
+    "controlplane.apps.ConsoleAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "rest_framework",
+    "drf_spectacular",
+    "storages",
+    "core.audit",
+    "core.outbox",
+    "tenants",
+    "provisioning",
+    "controlplane.console",
+    "controlplane.api",
+]
+INSTALLED_APPS = [_app for _app in INSTALLED_APPS if find_spec(_app.removesuffix(".apps.ControlplaneConfig").removesuffix(".apps.ConsoleAdminConfig")) is not None]
+
+MIDDLEWARE = [
+    "controlplane.tracing.RequestIds",
+    "django.middleware.security.SecurityMiddleware",
+    "controlplane.security.SecurityHeaders",
+    "controlplane.health.HealthAnswers",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- The parts: database, Redis, AWS, files ---------------------------------------------------------------------------------------
+
+DATABASES = {"default": env.database("DATABASE_URL", STATE_DIR / "controlplane.sqlite3")}
+
+REDIS_IS_DEFAULT = not env.has("REDIS_URL")
+REDIS_URL = env.url("REDIS_URL", f"unix://{STATE_DIR}/valkey.sock", schemes=("redis", "rediss", "unix"))
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "cache"}}
+
+# boto3 finds credentials and the region by itself (environment, profile, instance role). Only the endpoint is ours to know, because an
+# embedded one is refused outside dev. In dev, unset means the embedded stand-in: while it is not running, calls go to a port where
+# nobody answers rather than, by somebody's forgotten profile, to a real account.
+NOBODY = "http://127.0.0.1:9"
+if DEV and not env.has("AWS_ENDPOINT_URL") and not env.flag("CONTROLPLANE_REAL_AWS_IN_DEV", False):
+    os.environ["AWS_ENDPOINT_URL"] = NOBODY
+env.flag("CONTROLPLANE_REAL_AWS_IN_DEV", False)
+AWS_ENDPOINT_URL = env.url("AWS_ENDPOINT_URL", schemes=("http", "https")) or None
+AWS_DEFAULT_REGION = env.text("AWS_DEFAULT_REGION", "eu-central-1")
+
+STORAGE_BUCKET = env.text("STORAGE_BUCKET")
+_files: dict[str, Any] = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {"location": STATE_DIR / "files", "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
+}
+if STORAGE_BUCKET:
+    _files = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": STORAGE_BUCKET,
+            "location": env.text("STORAGE_PREFIX", "controlplane"),
+            "default_acl": None,
+            "file_overwrite": False,
+            "querystring_auth": True,
+            "querystring_expire": 300,
+            "region_name": AWS_DEFAULT_REGION,
+            "endpoint_url": AWS_ENDPOINT_URL,
+            "object_parameters": {"ServerSideEncryption": "aws:kms"},
+        },
+    }
+env.text("STORAGE_PREFIX")
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = DEV
+_static = "django.contrib.staticfiles.storage.StaticFilesStorage" if DEV else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+STORAGES: dict[str, dict[str, Any]] = {"default": _files, "staticfiles": {"BACKEND": _static}}
+
+# --- Who may come in --------------------------------------------------------------------------------------------------------------
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 14}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+OTP_TOTP_ISSUER = env.text("CONTROLPLANE_OTP_ISSUER", "Control plane")
+SESSION_COOKIE_AGE = 60 * env.whole("CONTROLPLANE_SESSION_MINUTES", 12 * 60, minimum=5, maximum=24 * 60)
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = USE_TLS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+# The prefix makes browsers refuse a cookie that a sibling host or plain HTTP has set (RFC 6265bis, section 4.1.3.2).
+SESSION_COOKIE_NAME = "__Host-session" if USE_TLS else "session"
+CSRF_COOKIE_NAME = "__Host-csrf" if USE_TLS else "csrf"
+SECURE_SSL_REDIRECT = USE_TLS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("CONTROLPLANE_BEHIND_PROXY", False) else None
+SECURE_HSTS_SECONDS = 365 * 86_400 if USE_TLS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = USE_TLS
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+
+# --- Work in the background -------------------------------------------------------------------------------------------------------
+
+# The queue is a doorbell: rows are the truth, a lost message costs the few seconds until the sweep. So no results are kept, messages
+# carry ids only (JSON), and a broker that is away is not waited for.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_DEFAULT_QUEUE = "controlplane"
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 900, "socket_timeout": 15, "socket_connect_timeout": 2}
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_CONCURRENCY = env.whole("CONTROLPLANE_WORKER_THREADS", 4, minimum=1, maximum=64)
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "provisioning.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "relay": {"task": "core.outbox.tasks.relay", "schedule": 5.0, "options": {"expires": 5}},
+    "start due operations": {"task": "provisioning.tasks.start_due", "schedule": 60.0, "options": {"expires": 60}},
+    "check drift": {"task": "provisioning.tasks.check_drift", "schedule": crontab(minute="17"), "options": {"expires": 3_600}},
+    "anchor the audit chain": {"task": "core.audit.tasks.anchor", "schedule": crontab(minute="47"), "options": {"expires": 3_600}},
+}
+
+# --- The API ----------------------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK: dict[str, Any] = {
+    # Closed by default: the API's own classes open what they mean to.
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Control plane API",
+    "DESCRIPTION": "Tiers, cells, tenants and operations, for machines.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+# --- Logs -------------------------------------------------------------------------------------------------------------------------
+
+LOGGING = logging_settings(
+    as_json=env.text("CONTROLPLANE_LOG_FORMAT", "console" if DEV else "json", choices=("console", "json")) == "json",
+    level=env.text("CONTROLPLANE_LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR")),
+)

@@ -1,0 +1,20 @@
+"""Which door answers which path. Each door brings its own table; this one only hangs them up."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from django.contrib import admin  # noqa: TID251  # the console's site is Django's admin; it is mounted here
+from django.urls import include, path
+from django.urls.resolvers import URLPattern, URLResolver
+from django.views.generic import RedirectView
+
+from controlplane.health import parts_for_operators
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("console/readyz", parts_for_operators, name="parts"),
+    path("console/", admin.site.urls),
+]
+if find_spec("controlplane.api.urls"):
+    urlpatterns.append(path("api/v1/", include("controlplane.api.urls")))

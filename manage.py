@@ -1,0 +1,26 @@
+#!/usr/bin/env python
+"""The operators' command line: ``manage.py help`` lists the commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+CHECKING = frozenset({"check", "help", "--help", "--version", "version"})
+"""Commands that must work on a contradictory configuration, because they are how one looks at it."""
+
+
+def main() -> None:
+    """Run one command; in stage and production refuse to start on a configuration that the checks call unsafe."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
+    from django.core.management import execute_from_command_line
+
+    if len(sys.argv) > 1 and sys.argv[1] not in CHECKING:
+        from controlplane.checks import refuse_unsafe_start
+
+        refuse_unsafe_start()
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

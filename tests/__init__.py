@@ -1,0 +1,1 @@
+"""Tests mirror the packages; ``flows/`` holds whole stories, ``contract/`` the gateways, ``browser/`` the pages."""
