@@ -1,0 +1,139 @@
+"""What must happen inside the product at every start: operator, tiers, cell, and repairs after the stand-in has lost something.
+
+Runs as ``manage.py settle`` with the product's own environment, so it works under the least-privilege role like everything else. Each
+step asks first what is there: at a second start nothing is left to do and nothing is said.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from controlplane.embedded.bootstrap import ACCOUNT_ID, CELL_CODE, ENVIRONMENT, PARTITION, STANDIN_CAPABILITIES
+from core.actors import system
+from core.errors import ConflictError, DomainError
+from provisioning import services
+from provisioning.models import ACTIVE_STATES, Operation, OperationState
+from tenants.lifecycle import LIVING, TenantState
+from tenants.models import Cell, CellState, Tenant
+from tenants.seed import seed_cell, seed_tiers
+
+OPERATOR = "operator"
+ACTOR = system("up")
+LOOK_SECONDS = 0.1
+CELL_SECONDS = 120.0
+STALL_SECONDS = 300.0
+"""Repairs are given up when none has ended for this long."""
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+class SettlingError(DomainError):
+    """The stack runs, but what it should hold could not be put there."""
+
+    code = "settling"
+    title = "The stack could not be settled"
+
+
+def settle(tell: Tell, *, region: str, role_arn: str, repair: bool) -> None:
+    """Bring everything there that is missing; ``tell`` hears of it. Raises SettlingError when the cell cannot be prepared."""
+    create_operator(tell)
+    seed_tiers()
+    if not role_arn:
+        tell({"event": "notice", "text": "AWS is a given one: register and prepare a cell in the console before the first tenant."})
+        return
+    cell = ensure_cell(tell, region=region, role_arn=role_arn, repair=repair)
+    if repair:
+        repair_tenants(tell, cell)
+
+
+def create_operator(tell: Tell) -> None:
+    """Create the first operator with a random password and a second factor, and tell both, this once; nothing when there is one."""
+    users = get_user_model()
+    if users.objects.filter(is_superuser=True).exists():
+        return
+    password = secrets.token_urlsafe(15)
+    with transaction.atomic():
+        user = users.objects.create_superuser(username=OPERATOR, password=password)
+        device = TOTPDevice.objects.create(user=user, name="first", confirmed=True, key=secrets.token_hex(20))
+    tell({"event": "operator", "username": OPERATOR, "password": password, "otpauth": device.config_url})
+
+
+def ensure_cell(tell: Tell, *, region: str, role_arn: str, repair: bool) -> Cell:
+    """Register the embedded cell and see it prepared; ``repair`` prepares it again. Raises SettlingError with the failing step's words."""
+    cell = seed_cell(
+        code=CELL_CODE,
+        environment=ENVIRONMENT,
+        partition=PARTITION,
+        region=region,
+        account_id=ACCOUNT_ID,
+        role_arn=role_arn,
+        capabilities=dataclasses.asdict(STANDIN_CAPABILITIES),
+    )
+    under_way = Operation.objects.filter(cell=cell, tenant=None, state__in=ACTIVE_STATES).first()
+    if under_way is None and (repair or cell.state == CellState.REGISTERED):
+        under_way = services.start_prepare_cell(cell=cell, actor=ACTOR, reason="the stand-in is new" if repair else "first start")
+    if under_way is not None:
+        _wait_for_cell(tell, under_way)
+        cell.refresh_from_db()
+    return cell
+
+
+def repair_tenants(tell: Tell, cell: Cell) -> None:
+    """Repair every tenant that lives in the cell, through the ordinary drift path, and tell how many and which failed.
+
+    A tenant with an operation under way is left to it: that operation makes what is missing as well.
+    """
+    tenants = Tenant.objects.filter(cell=cell, state__in=[state for state in LIVING if state != TenantState.PROVISIONING])
+    started: dict[str, str] = {}
+    for tenant in tenants.order_by("pk"):
+        try:
+            started[services.start_repair(tenant=tenant, actor=ACTOR, reason="the stand-in has lost its state").pk] = tenant.slug
+        except ConflictError as error:
+            tell({"event": "notice", "text": f"{tenant.slug} is not repaired now: {error.detail}"})
+    if started:
+        failed = _wait_for_repairs(tell, started)
+        tell({"event": "repaired", "tenants": len(started) - len(failed), "failed": failed})
+
+
+def _wait_for_cell(tell: Tell, operation: Operation) -> None:
+    give_up_at = time.monotonic() + CELL_SECONDS
+    while operation.state in ACTIVE_STATES:
+        _tell_progress(tell, "Preparing the cell", operation.steps_done, operation.steps_total)
+        if time.monotonic() > give_up_at:
+            raise SettlingError(f"The cell was not prepared within {CELL_SECONDS:.0f} s; operation {operation.pk} is {operation.state}.")
+        time.sleep(LOOK_SECONDS)
+        operation.refresh_from_db()
+    _tell_progress(tell, "Preparing the cell", operation.steps_done, operation.steps_total)
+    if operation.state != OperationState.SUCCEEDED:
+        raise SettlingError(f"The cell could not be prepared: {operation.error_code}: {operation.error_detail}")
+
+
+def _wait_for_repairs(tell: Tell, started: dict[str, str]) -> list[str]:
+    total, ended, changed_at = len(started), -1, time.monotonic()
+    while ended < total:
+        under_way = _count(started, ACTIVE_STATES)
+        if total - under_way != ended:
+            ended, changed_at = total - under_way, time.monotonic()
+            _tell_progress(tell, "Repairing tenants", ended, total)
+        elif time.monotonic() - changed_at > STALL_SECONDS:
+            break
+        else:
+            time.sleep(LOOK_SECONDS)
+    good = set(Operation.objects.filter(pk__in=started, state=OperationState.SUCCEEDED).values_list("pk", flat=True))
+    return sorted(slug for operation, slug in started.items() if operation not in good)
+
+
+def _count(operations: Iterable[str], states: Iterable[str]) -> int:
+    return Operation.objects.filter(pk__in=list(operations), state__in=list(states)).count()
+
+
+def _tell_progress(tell: Tell, what: str, done: int, total: int) -> None:
+    tell({"event": "progress", "what": what, "done": done, "total": total})
