@@ -1,7 +1,7 @@
 """The arithmetic of the chains: canonical text, keys, message authentication codes. Pure.
 
-Every code is HMAC-SHA-256 (RFC 2104) over canonical JSON: sorted keys, no spaces, ASCII only, strings quoted, so that no field can slide into its
-neighbour. The first member names the purpose, so that a code made for one purpose is worth nothing for another. Three codes an event:
+Every code is HMAC-SHA-256 (RFC 2104) over a canonical JSON array: fixed order, no spaces, ASCII only, strings quoted, so that no
+field can slide into its neighbour. The first member names the purpose, so that a code made for one purpose is worth nothing for another. Three codes an event:
 
 * the *entry code* over what was recorded (made in the act's own transaction);
 * the *tenant hash* over the entry code, its number in the tenant's chain and the tenant hash before;
@@ -14,8 +14,8 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 GENESIS = ""  # what stands before the first link
 MINIMUM_KEY_BYTES = 32
@@ -25,9 +25,8 @@ class UnknownKeyError(ValueError):
     """An entry names a key that this ring does not hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What was recorded: every column that the act itself wrote, with the time as text."""
+class Content(NamedTuple):
+    """What was recorded: every column that the act itself wrote, with the time as text. The order of the fields is signed with them."""
 
     id: str
     recorded_at: str
@@ -44,8 +43,7 @@ class Content:
     key_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a sealed event stands: in the order of writing, in its tenant's chain (empty for events of no tenant), in the global one."""
 
     position: int
@@ -95,7 +93,7 @@ def timestamp(moment: datetime) -> str:
 
 def entry_code(ring: Keyring, content: Content) -> str:
     """The code over the content, under the key that the content names."""
-    return ring.sign(content.key_id, "entry/1", asdict(content))
+    return ring.sign(content.key_id, "entry/1", *content)
 
 
 def tenant_hash(ring: Keyring, name: str, *, tenant_id: str, sequence: int, previous: str, code: str) -> str:
@@ -105,7 +103,7 @@ def tenant_hash(ring: Keyring, name: str, *, tenant_id: str, sequence: int, prev
 
 def global_hash(ring: Keyring, name: str, *, place: Place, code: str) -> str:
     """The hash of one link of the global chain."""
-    return ring.sign(name, "global/1", asdict(place), code)
+    return ring.sign(name, "global/1", *place, code)
 
 
 def anchor_code(ring: Keyring, name: str, *, sequence: int, head: str, written_at: str) -> str:
