@@ -44,7 +44,7 @@ env.text("CONTROLPLANE_ENV_FILE")  # read above, before there was a reader; name
 DEBUG = env.flag("DJANGO_DEBUG", False)
 INSECURE_SECRET_KEY = "insecure-and-public-for-development-only-0123456789"  # noqa: S105  # refused outside dev by controlplane.E003
 INSECURE_AUDIT_KEY = "insecure-and-public-audit-key-for-development-only"  # refused outside dev by controlplane.E004
-SECRET_KEY = env.secret("DJANGO_SECRET_KEY", INSECURE_SECRET_KEY, minimum_bytes=50)
+SECRET_KEY = env.secret("DJANGO_SECRET_KEY", INSECURE_SECRET_KEY)
 SECRET_KEY_FALLBACKS = env.words("DJANGO_SECRET_KEY_FALLBACKS")
 AUDIT_KEY = env.secret("AUDIT_KEY", INSECURE_AUDIT_KEY).encode()
 ALLOWED_HOSTS = env.words("DJANGO_ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") if DEV else ())
@@ -81,7 +81,11 @@ INSTALLED_APPS = [
     "controlplane.console",
     "controlplane.api",
 ]
-INSTALLED_APPS = [_app for _app in INSTALLED_APPS if find_spec(_app.removesuffix(".apps.ControlplaneConfig").removesuffix(".apps.ConsoleAdminConfig")) is not None]
+INSTALLED_APPS = [
+    _app
+    for _app in INSTALLED_APPS
+    if find_spec(_app.removesuffix(".apps.ControlplaneConfig").removesuffix(".apps.ConsoleAdminConfig")) is not None
+]
 
 MIDDLEWARE = [
     "controlplane.tracing.RequestIds",
@@ -155,7 +159,9 @@ env.text("STORAGE_PREFIX")
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = DEV
-_static = "django.contrib.staticfiles.storage.StaticFilesStorage" if DEV else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+_static = (
+    "django.contrib.staticfiles.storage.StaticFilesStorage" if DEV else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+)
 STORAGES: dict[str, dict[str, Any]] = {"default": _files, "staticfiles": {"BACKEND": _static}}
 
 # --- Who may come in --------------------------------------------------------------------------------------------------------------
@@ -185,6 +191,15 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+
+# --- The engine -------------------------------------------------------------------------------------------------------------------
+
+# A role can be assumed only within one partition (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html), so cells of
+# another are refused before anything is made there.
+CONTROLPLANE_PARTITION = env.text("CONTROLPLANE_PARTITION", "aws")
+# How long a worker holds an operation without recording anything. Shorter means that the work of a killed worker is taken up sooner;
+# it must be longer than the slowest step's calls together.
+ENGINE_LEASE_SECONDS = env.whole("CONTROLPLANE_ENGINE_LEASE_SECONDS", 60, minimum=2, maximum=3_600)
 
 # --- Work in the background -------------------------------------------------------------------------------------------------------
 

@@ -35,13 +35,17 @@ class Capabilities:
 
     This is the one named place from which a policy is rendered differently for a stand-in: ``policy_variables`` (``${aws:...}`` is
     substituted), ``leading_keys`` (``dynamodb:LeadingKeys`` is filled in), ``encryption_context`` (``kms:EncryptionContext:*`` is
-    filled in), ``tls`` (requests come over TLS, so a TLS-only bucket policy can be obeyed).
+    filled in), ``tls`` (requests come over TLS, so a TLS-only bucket policy can be obeyed), ``boundary_condition``
+    (``iam:PermissionsBoundary`` is filled in when a role is made or its policies written), ``call_budgets`` (AWS's published request
+    rates hold here, so calls are paced).
     """
 
     policy_variables: bool = True
     leading_keys: bool = True
     encryption_context: bool = True
     tls: bool = True
+    boundary_condition: bool = True
+    call_budgets: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ class Cell(models.Model):
     class Meta:
         ordering = ["code"]
         constraints = [
-            models.CheckConstraint(condition=Q(code__regex=r"^[a-z][a-z0-9-]{0,19}$"), name="cell_code_shape"),
+            models.CheckConstraint(condition=Q(code__regex=r"^[a-z](-?[a-z0-9])*$"), name="cell_code_shape"),
             models.CheckConstraint(condition=Q(account_id__regex=r"^[0-9]{12}$"), name="cell_account_shape"),
             models.CheckConstraint(condition=Q(state__in=CellState.values), name="cell_state_known"),
         ]
@@ -101,7 +101,8 @@ class Cell(models.Model):
 
 
 class Tenant(models.Model):
-    """A customer of the SaaS. ``id`` separates it from every other in AWS; ``slug`` is only how people call it.
+    """A customer of the SaaS. ``id`` separates it from every other in AWS; ``slug`` is only how people call it, and
+    ``skeleton`` what the slug looks like, so that no two tenants can be mistaken for each other.
 
     ``tier`` is what it should have; what it has is in the ledger. ``revision`` counts changes for optimistic edits. A closed tenant keeps
     its row and its slug for ever.
@@ -109,6 +110,7 @@ class Tenant(models.Model):
 
     id = models.CharField(primary_key=True, max_length=40, default=new_tenant_id, editable=False)
     slug = models.CharField(max_length=63)
+    skeleton = models.CharField(max_length=63, editable=False)
     name = models.CharField(max_length=200)
     state = models.CharField(max_length=16, choices=[(s.value, s.value) for s in TenantState], default=TenantState.REQUESTED.value)
     tier = models.ForeignKey(Tier, on_delete=models.PROTECT, related_name="tenants")
@@ -131,6 +133,7 @@ class Tenant(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(Lower("slug"), name="tenant_slug_unique"),
+            models.UniqueConstraint(fields=["skeleton"], name="tenant_no_look_alike"),
             models.CheckConstraint(condition=Q(slug__regex=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"), name="tenant_slug_shape"),
             models.CheckConstraint(condition=Q(state__in=[s.value for s in TenantState]), name="tenant_state_known"),
             models.CheckConstraint(

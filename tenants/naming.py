@@ -188,17 +188,17 @@ def check_cell(cell: CellFacts) -> None:
         raise UnsafeNameError("The cell's role is not a role of its own partition.")
 
 
-def session_name(tenant_id: str, actor: Actor) -> str:
-    """Name a role session so that CloudTrail tells the tenant and the actor: at most 64 characters of ``[A-Za-z0-9_=,.@-]``.
+def session_name(owner_id: str, actor: Actor) -> str:
+    """Name a role session so that CloudTrail tells the tenant (or the cell) and the actor: at most 64 characters of ``[A-Za-z0-9_=,.@-]``.
 
     An actor whose id had to be changed to fit gets a short digest of what it was, so that two actors never share a name. Source:
     https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
     """
-    if not ids.is_id(tenant_id, ids.TENANT):
-        raise UnsafeNameError("The tenant's id is not well formed.")
+    if not ids.is_id(owner_id, ids.TENANT) and not ids.is_id(owner_id, ids.CELL):
+        raise UnsafeNameError("The owner's id is not well formed.")
     spoken = f"{actor.kind}.{actor.id}"
     clean = _NOT_SESSION.sub("-", spoken)
-    room = _SESSION_LENGTH - len(tenant_id) - 1
+    room = _SESSION_LENGTH - len(owner_id) - 1
     if clean != spoken or len(clean) > room:
         clean = f"{clean[: room - 9]}={hashlib.sha256(spoken.encode()).hexdigest()[:8]}"
-    return f"{tenant_id}@{clean}"
+    return f"{owner_id}@{clean}"

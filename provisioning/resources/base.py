@@ -45,8 +45,12 @@ class Desired:
 
 
 def fingerprint_of(spec: Spec) -> str:
-    """Give the hex SHA-256 of a spec in canonical JSON (sorted keys, no blanks)."""
-    text = json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    """Give the hex SHA-256 of a spec in canonical JSON (sorted keys, no blanks).
+
+    The release tag does not count: it says which release last wrote a resource, and a new release alone must not remake every tenant.
+    """
+    tags = {key: value for key, value in spec.get("tags", {}).items() if key != TAG_RELEASE}
+    text = json.dumps({**spec, "tags": tags}, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,0 +1,109 @@
+"""Comparing what AWS has with what was promised, by our own read-back. Nothing is changed here; a repair does that."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from django.db.models import Min
+from django.utils import timezone
+
+from core.actors import Actor, system
+from core.errors import DomainError
+from provisioning import clouds, operations
+from provisioning.models import OperationKind, Resource, ResourceState
+from provisioning.resources import KINDS
+from provisioning.resources.base import ABSENT, Known, MissingDependencyError, Observed
+from provisioning.services import start_repair, start_repair_cell
+from tenants.lifecycle import TenantState
+from tenants.models import Cell, CellState, Tenant
+from tenants.naming import session_name
+from tenants.selectors import facts_of_cell
+
+logger = logging.getLogger(__name__)
+
+SLICE = 20
+REASON = "what was read back is not what was promised"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One resource that is not as promised: missing, or with ``differences`` in words."""
+
+    kind: str
+    name: str
+    differences: tuple[str, ...]
+
+
+def observe_cell(cell: Cell, *, actor: Actor) -> list[Drift]:
+    """Read back everything that a cell shares, write what was seen into the ledger, and give what differs."""
+    return _observe(Resource.objects.filter(cell=cell), cell, owner_id=cell.pk, actor=actor)
+
+
+def observe_tenant(tenant: Tenant, *, actor: Actor) -> list[Drift]:
+    """Read back everything that a tenant has, write what was seen into the ledger, and give what differs.
+
+    A resource whose promised shape has changed since it was made (an edited tier) counts as drift as well.
+    """
+    found = _observe(Resource.objects.filter(tenant=tenant), tenant.cell, owner_id=tenant.pk, actor=actor)
+    named = {(drift.kind, drift.name) for drift in found}
+    planned = operations.plan_for(OperationKind.CHANGE_TIER, tenant=tenant, goal=operations.goal_of(tenant))
+    stale = [Drift(step.kind, step.name, (step.why,)) for step in planned if (step.kind, step.name) not in named and step.action != "retain"]
+    return found + stale
+
+
+def _observe(rows: Iterable[Resource], cell: Cell, *, owner_id: str, actor: Actor) -> list[Drift]:
+    present = [row for row in rows if row.state in (ResourceState.PRESENT, ResourceState.DRIFTED)]
+    facts = facts_of_cell(cell)
+    aws = clouds.connect_to(facts, session_name=session_name(owner_id, actor))
+    shared = {(r.kind, r.name): r.attributes for r in Resource.objects.filter(cell=cell).exclude(state=ResourceState.ABSENT)}
+    known = Known(owned={(row.kind, row.name): row.attributes for row in present}, shared=shared)
+    drifts = []
+    for row in present:
+        try:
+            seen = KINDS[row.kind].observe(aws, row.spec, replace(known, this=row.attributes))
+        except MissingDependencyError:
+            seen = ABSENT
+        _write(row, seen)
+        if not seen.is_as_promised:
+            drifts.append(Drift(row.kind, row.name, seen.differences or ("it is not there",)))
+    return drifts
+
+
+def _write(row: Resource, seen: Observed) -> None:
+    """Record what was seen, unless an operation has touched the row since it was read."""
+    state = ResourceState.PRESENT if seen.is_as_promised else ResourceState.DRIFTED
+    unchanged = Resource.objects.filter(pk=row.pk, state=row.state, fingerprint=row.fingerprint, operation_id=row.operation_id)
+    differences = list(seen.differences) or ([] if seen.present else ["it is not there"])
+    unchanged.update(state=state, differences=differences, observed_at=timezone.now())
+
+
+def check_oldest(*, most: int = SLICE) -> int:
+    """Check the cells, then the tenants that were observed longest ago; start repairs. Gives the number of repairs started."""
+    actor = system("drift")
+    started = sum(_check_cell(cell, actor) for cell in Cell.objects.filter(state=CellState.READY))
+    settled = Tenant.objects.filter(state__in=(TenantState.ACTIVE, TenantState.SUSPENDED), resources__state=ResourceState.PRESENT)
+    oldest = settled.values("pk").annotate(seen=Min("resources__observed_at")).order_by("seen").values_list("pk", flat=True)[:most]
+    rows = Tenant.objects.select_related("tier", "cell").filter(pk__in=list(oldest))
+    return started + sum(_check_tenant(tenant, actor) for tenant in rows)
+
+
+def _check_cell(cell: Cell, actor: Actor) -> int:
+    try:
+        if observe_cell(cell, actor=actor):
+            start_repair_cell(actor=actor, cell_code=cell.code, reason=REASON)
+            return 1
+    except DomainError as error:
+        logger.warning("cell not checked: %s", error, extra={"cell": cell.code})
+    return 0
+
+
+def _check_tenant(tenant: Tenant, actor: Actor) -> int:
+    try:
+        if not operations.active_id(tenant=tenant) and observe_tenant(tenant, actor=actor):
+            start_repair(actor=actor, tenant_id=tenant.pk, reason=REASON)
+            return 1
+    except DomainError as error:
+        logger.warning("tenant not checked: %s", error, extra={"tenant": tenant.pk})
+    return 0

@@ -1,0 +1,77 @@
+"""What people type, made clean or refused with the field named. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping
+
+from email_validator import EmailNotValidError, validate_email
+
+from core.errors import DomainError, FieldError, InvalidInputError
+from tenants.slugs import normalise_slug
+
+MAX_NAME = 200
+MAX_REASON = 500
+
+
+class InvalidFieldError(InvalidInputError):
+    """One field cannot be used; ``detail`` says why."""
+
+
+def clean_name(value: str, *, pointer: str = "/name", required: bool = True) -> str:
+    """Give the name in NFC without blanks around it; refuses control characters, more than 200 characters, and none at all."""
+    return _text(value, pointer, limit=MAX_NAME, required=required)
+
+
+def clean_reason(value: str) -> str:
+    """Give the reason for an act, 1 to 500 characters."""
+    return _text(value, "/reason", limit=MAX_REASON, required=True)
+
+
+def clean_email(value: str, *, pointer: str = "/admin_email") -> str:
+    """Give the address in normal form (RFC 5321, 6531; no DNS is asked); refuses what is not one."""
+    try:
+        found = validate_email(value if isinstance(value, str) else "", check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise _refusal(pointer, str(error)) from None
+    if len(found.normalized) > 254:
+        raise _refusal(pointer, "The address is longer than 254 characters.")
+    return found.normalized
+
+
+def collect(fields: Mapping[str, Callable[[], str]]) -> dict[str, str]:
+    """Run every reader and give the clean values; raises one InvalidInputError that names every bad field, not only the first."""
+    clean: dict[str, str] = {}
+    errors: list[FieldError] = []
+    for name, read in fields.items():
+        try:
+            clean[name] = read()
+        except DomainError as error:
+            errors.extend(error.errors or (FieldError(f"/{name}", error.detail, error.code),))
+    if errors:
+        raise InvalidInputError("; ".join(error.detail for error in errors), errors=tuple(errors))
+    return clean
+
+
+def clean_slug(value: str) -> str:
+    """Give the slug in normal form; see ``tenants.slugs``."""
+    if not isinstance(value, str):
+        raise _refusal("/slug", "A short name is text.")
+    return normalise_slug(value)
+
+
+def _text(value: str, pointer: str, *, limit: int, required: bool) -> str:
+    if not isinstance(value, str):
+        raise _refusal(pointer, "This must be text.")
+    text = unicodedata.normalize("NFC", value).strip()
+    if not text and required:
+        raise _refusal(pointer, "This is required.")
+    if len(text) > limit:
+        raise _refusal(pointer, f"This has {len(text)} characters; {limit} is the most.")
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp") for character in text):
+        raise _refusal(pointer, "This holds control or unassigned characters.")
+    return text
+
+
+def _refusal(pointer: str, reason: str) -> InvalidFieldError:
+    return InvalidFieldError(reason, errors=(FieldError(pointer, reason),))

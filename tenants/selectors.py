@@ -1,0 +1,95 @@
+"""Reads: tenants, tiers and cells, as rows for pages and as facts for the pure functions."""
+
+from __future__ import annotations
+
+from django.db.models import Count, Q, QuerySet
+
+from core.errors import NotFoundError
+from core.ids import TENANT, is_id
+from tenants.facts import Capabilities, CellFacts, IsolationModel, TenantFacts, TierFacts
+from tenants.lifecycle import TenantState
+from tenants.models import Cell, Tenant, Tier
+
+
+def list_tenants(*, state: str = "", tier: str = "", cell: str = "", isolation_model: str = "", search: str = "") -> QuerySet[Tenant]:
+    """Give tenants, newest first, with tier and cell joined. ``search`` looks at slug and name (contains) and at the id and e-mail (whole)."""
+    rows = Tenant.objects.select_related("tier", "cell")
+    exact = {"state": state, "tier_id": tier, "cell__code": cell, "tier__isolation_model": isolation_model}
+    rows = rows.filter(**{field: value for field, value in exact.items() if value})
+    if search:
+        rows = rows.filter(Q(slug__icontains=search) | Q(name__icontains=search) | Q(pk=search) | Q(admin_email__iexact=search))
+    return rows
+
+
+def get_tenant(id_or_slug: str) -> Tenant:
+    """Give one tenant by id or slug, with tier and cell joined; raises NotFoundError."""
+    key = {"pk": id_or_slug} if is_id(id_or_slug, TENANT) else {"slug": id_or_slug.lower()}
+    tenant = Tenant.objects.select_related("tier", "cell").filter(**key).first()
+    if tenant is None:
+        raise NotFoundError("There is no such tenant.")
+    return tenant
+
+
+def get_tier(code: str) -> Tier:
+    """Give a tier; raises NotFoundError."""
+    tier = Tier.objects.filter(pk=code).first()
+    if tier is None:
+        raise NotFoundError("There is no such tier.")
+    return tier
+
+
+def get_cell(code: str) -> Cell:
+    """Give a cell by its code; raises NotFoundError."""
+    cell = Cell.objects.filter(code=code).first()
+    if cell is None:
+        raise NotFoundError("There is no such cell.")
+    return cell
+
+
+def list_tiers() -> QuerySet[Tier]:
+    """Give all tiers, the retired ones too."""
+    return Tier.objects.all()
+
+
+def list_cells() -> QuerySet[Cell]:
+    """Give all cells."""
+    return Cell.objects.all()
+
+
+def count_by_state() -> dict[str, int]:
+    """Give the number of tenants in each state; states without tenants are there with 0."""
+    found = dict(Tenant.objects.values_list("state").annotate(number=Count("pk")).order_by())
+    return {state.value: found.get(state.value, 0) for state in TenantState}
+
+
+def facts_of_cell(cell: Cell) -> CellFacts:
+    """Give a cell's facts for the pure functions."""
+    return CellFacts(
+        id=cell.pk,
+        code=cell.code,
+        environment=cell.environment,
+        partition=cell.partition,
+        region=cell.region,
+        account_id=cell.account_id,
+        role_arn=cell.role_arn,
+        capabilities=Capabilities(**cell.capabilities),
+    )
+
+
+def facts_of_tier(tier: Tier) -> TierFacts:
+    """Give a tier's facts for the pure functions."""
+    return TierFacts(code=tier.code, isolation_model=IsolationModel(tier.isolation_model), log_retention_days=tier.log_retention_days)
+
+
+def facts_of(tenant: Tenant) -> TenantFacts:
+    """Give a tenant's facts for the pure functions; tier and cell are read unless they were joined."""
+    return TenantFacts(
+        id=tenant.pk,
+        slug=tenant.slug,
+        name=tenant.name,
+        state=tenant.state,
+        tier=facts_of_tier(tenant.tier),
+        cell=facts_of_cell(tenant.cell),
+        admin_email=tenant.admin_email,
+        admin_name=tenant.admin_name,
+    )
