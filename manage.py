@@ -13,10 +13,10 @@ CHECKING = frozenset({"check", "help", "--help", "--version", "version"})
 def main() -> None:
     """Run one command; in stage and production refuse to start on a configuration that the checks call unsafe."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
-    from django.core.management import execute_from_command_line
+    from django.core.management import execute_from_command_line  # noqa: PLC0415  # the module's name comes first
 
     if len(sys.argv) > 1 and sys.argv[1] not in CHECKING:
-        from controlplane.checks import refuse_unsafe_start
+        from controlplane.checks import refuse_unsafe_start  # noqa: PLC0415  # reads the settings
 
         refuse_unsafe_start()
     execute_from_command_line(sys.argv)

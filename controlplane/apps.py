@@ -27,4 +27,8 @@ class ConsoleAdminConfig(AdminConfig):
     one of its own.
     """
 
-    default_site = "controlplane.console.site.ConsoleSite" if find_spec("controlplane.console.site") else "django.contrib.admin.sites.AdminSite"
+    default_site = (
+        "controlplane.console.site.ConsoleSite"
+        if find_spec("controlplane.console.site")
+        else "django.contrib.admin.sites.AdminSite"
+    )

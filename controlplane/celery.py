@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging.config
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import celery
@@ -17,19 +15,12 @@ from celery import signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
 
-from django.conf import settings  # noqa: E402  # the module's name must be known first
+from django.conf import settings
 
-from controlplane.checks import refuse_unsafe_start  # noqa: E402
-from controlplane.logs import current_ids, log_context  # noqa: E402
+from controlplane.checks import refuse_unsafe_start
+from controlplane.logs import current_ids, log_context
 
 REQUEST_HEADER = "request_id"
-
-
-@contextmanager
-def _task_context(task: celery.Task[..., Any], task_id: str) -> Iterator[None]:
-    request_id = (task.request.headers or {}).get(REQUEST_HEADER) if task.request else None
-    with log_context(task=task_id, request_id=request_id if isinstance(request_id, str) else None):
-        yield
 
 
 class LoggedTask(celery.Task):  # type: ignore[type-arg]
@@ -39,8 +30,8 @@ class LoggedTask(celery.Task):  # type: ignore[type-arg]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task inside its log context."""
-        context: AbstractContextManager[None] = _task_context(self, self.request.id or "")
-        with context:
+        request_id = self.request.get(REQUEST_HEADER)
+        with log_context(task=self.request.id, request_id=request_id if isinstance(request_id, str) else None):
             return super().__call__(*args, **kwargs)
 
 

@@ -13,13 +13,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's own name
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from controlplane.env import SettingError
 
 EMBEDDED_KEYS = frozenset({"test"})
 """The stand-in's root key: nobody's key on AWS."""
-MANAGED_TLS = frozenset({"require", "verify-ca", "verify-full"})
+ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 
 
 def is_loopback(address: str) -> bool:
@@ -48,25 +48,32 @@ def _database(config: Any) -> Iterator[CheckMessage]:
     database = config.DATABASES["default"]
     if "sqlite" in database["ENGINE"]:
         yield Error("The database is SQLite.", hint="Set DATABASE_URL to a PostgreSQL address.", id="controlplane.E001")
-    elif database["HOST"] and not database["HOST"].startswith("/") and not is_loopback(f"//{database['HOST']}"):
-        if database["OPTIONS"].get("sslmode") not in MANAGED_TLS:
-            yield Error(
-                "The connection to the database may go over the network in the clear.",
-                hint="Add ?sslmode=verify-full (or require) to DATABASE_URL.",
-                id="controlplane.E010",
-            )
+    elif _is_remote(database["HOST"]) and database["OPTIONS"].get("sslmode") not in ENCRYPTED:
+        yield Error(
+            "The connection to the database may go over the network in the clear.",
+            hint="Add ?sslmode=verify-full (or require) to DATABASE_URL.",
+            id="controlplane.E010",
+        )
     if config.REDIS_IS_DEFAULT:
         yield Error("REDIS_URL is not set, so that Redis would be the embedded one.", hint="Set REDIS_URL.", id="controlplane.E008")
 
 
+def _is_remote(host: str) -> bool:
+    return bool(host) and not host.startswith("/") and not is_loopback(f"//{host}")
+
+
 def _secrets(config: Any) -> Iterator[CheckMessage]:
-    if config.SECRET_KEY == config.INSECURE_SECRET_KEY:
+    if config.INSECURE_SECRET_KEY == config.SECRET_KEY:
         yield Error("The secret key is the public default.", hint="Set DJANGO_SECRET_KEY.", id="controlplane.E003")
-    if config.AUDIT_KEY == config.INSECURE_AUDIT_KEY.encode():
-        yield Error("The audit key is the public default.", hint="Set AUDIT_KEY to 32 random bytes or more.", id="controlplane.E004")
-    if config.AUDIT_KEY == config.SECRET_KEY.encode():
+    if config.INSECURE_AUDIT_KEY.encode() == config.AUDIT_KEY:
         yield Error(
-            "One secret serves two purposes.", hint="Give DJANGO_SECRET_KEY and AUDIT_KEY values of their own.", id="controlplane.E009"
+            "The audit key is the public default.", hint="Set AUDIT_KEY to 32 random bytes or more.", id="controlplane.E004"
+        )
+    if config.SECRET_KEY.encode() == config.AUDIT_KEY:
+        yield Error(
+            "One secret serves two purposes.",
+            hint="Give DJANGO_SECRET_KEY and AUDIT_KEY values of their own.",
+            id="controlplane.E009",
         )
 
 
@@ -90,7 +97,9 @@ def _web(config: Any) -> Iterator[CheckMessage]:
     if not (config.SESSION_COOKIE_SECURE and config.CSRF_COOKIE_SECURE and config.SECURE_SSL_REDIRECT):
         yield Error("Cookies and pages may travel without TLS.", hint="Unset CONTROLPLANE_TLS.", id="controlplane.E006")
     if not config.ALLOWED_HOSTS or any(host in ("*", ".") for host in config.ALLOWED_HOSTS):
-        yield Error("Any host name would be answered, or none.", hint="Set DJANGO_ALLOWED_HOSTS to your names.", id="controlplane.E007")
+        yield Error(
+            "Any host name would be answered, or none.", hint="Set DJANGO_ALLOWED_HOSTS to your names.", id="controlplane.E007"
+        )
 
 
 @register(Tags.security)

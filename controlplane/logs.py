@@ -83,7 +83,12 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Give the line; values that JSON does not know are written as text."""
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line: dict[str, Any] = {"time": moment, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+        line: dict[str, Any] = {
+            "time": moment,
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
         line |= {name: value for name, value in _fields(record).items() if name not in line}
         if record.exc_text:
             line["exception"] = record.exc_text
@@ -96,7 +101,7 @@ class ConsoleFormatter(logging.Formatter):
     """A line for people: time of day, level, logger, message, then ids and extras as ``name=value``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line, with a traceback below it where there is one. Line breaks in the message are kept visible as ``\\n``."""
+        """Give the line, with a traceback below it where there is one. A line break in the message is shown, not obeyed."""
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         message = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
         fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())

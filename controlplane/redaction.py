@@ -26,7 +26,10 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # A whole PEM block, also one that was cut off.
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), REMOVED),
     # Authorization headers: whatever follows, to the end of the line or of the quoted value.
-    (re.compile(rf"""((?:proxy-)?authorization(?:{_QUOTE})?\s*[:=]\s*(?:b?{_QUOTE})?)[^"'\r\n]+""", re.IGNORECASE), rf"\1{REMOVED}"),
+    (
+        re.compile(rf"""((?:proxy-)?authorization(?:{_QUOTE})?\s*[:=]\s*(?:b?{_QUOTE})?)[^"'\r\n]+""", re.IGNORECASE),
+        rf"\1{REMOVED}",
+    ),
     (re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1 {REMOVED}"),
     # scheme://user:password@host
     (re.compile(r"([a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@", re.IGNORECASE), rf"\1:{REMOVED}@"),
@@ -38,7 +41,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # AWS: access key ids of people and of sessions, then secret access keys by their length and alphabet.
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,20}\b"), REMOVED),
     (
-        re.compile(r"(?<![A-Za-z0-9/+=])(?=[A-Za-z0-9/+]*[a-z])(?=[A-Za-z0-9/+]*[A-Z])(?=[A-Za-z0-9/+]*[0-9])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"),
+        re.compile(
+            r"(?<![A-Za-z0-9/+=])(?=[A-Za-z0-9/+]*[a-z])(?=[A-Za-z0-9/+]*[A-Z])(?=[A-Za-z0-9/+]*[0-9])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
+        ),
         REMOVED,
     ),
     # JSON web tokens, then any long run of base64 (session tokens of STS, challenge sessions of Cognito).
@@ -75,9 +80,7 @@ def redact(value: Any, *, depth: int = 0) -> Any:
     if depth >= MAX_DEPTH:
         return "[cut off]"
     if isinstance(value, Mapping):
-        return {
-            str(name): REMOVED if is_secret_name(str(name)) else redact(item, depth=depth + 1) for name, item in value.items()
-        }
+        return {str(name): REMOVED if is_secret_name(str(name)) else redact(item, depth=depth + 1) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [redact(item, depth=depth + 1) for item in value]
     if isinstance(value, bytes):

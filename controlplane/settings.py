@@ -80,6 +80,7 @@ INSTALLED_APPS = [
     "provisioning",
     "controlplane.console",
     "controlplane.api",
+    "controlplane.embedded",
 ]
 INSTALLED_APPS = [
     _app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from django.contrib import admin  # noqa: TID251  # the console's site is Django's admin; it is mounted here
+from django.contrib import admin  # the console's site is Django's admin; it is mounted here
 from django.urls import include, path
 from django.urls.resolvers import URLPattern, URLResolver
 from django.views.generic import RedirectView

@@ -37,7 +37,6 @@ hypothesis.settings.register_profile("long", deadline=None, max_examples=2_000, 
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
-
 class Parts:
     """The parts of this test process. The addresses are settled at once; the stand-in itself starts at first use."""
 
@@ -75,7 +74,9 @@ class Parts:
         url = urlunsplit(parts._replace(path=f"/{int(parts.path.strip('/') or 0) + worker}"))
         with redis.Redis.from_url(url) as client:
             if client.dbsize() and not client.exists(MARKER_KEY):
-                raise pytest.UsageError("REDIS_URL names a database that is not empty. The tests empty theirs: give them one of their own.")
+                raise pytest.UsageError(
+                    "REDIS_URL names a database that is not empty. The tests empty theirs: give them one of their own."
+                )
             client.flushdb()
             client.set(MARKER_KEY, "1")
         return url
@@ -118,7 +119,7 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Put the test database into a file: threads share a file, and WAL and locking behave as they do outside tests."""
-    from django.conf import settings  # noqa: PLC0415  # Django is set up after this file is read
+    from django.conf import settings  # Django is set up after this file is read
 
     database = settings.DATABASES["default"]
     if "sqlite" in database["ENGINE"]:
@@ -151,8 +152,8 @@ def standin() -> StandIn:
 @pytest.fixture(scope="session")
 def footing(standin: StandIn) -> Footing:
     """The least-privilege user and the provisioner's role, made as ``manage.py up`` makes them; the process now works as that user."""
-    from controlplane.embedded.bootstrap import prepare  # noqa: PLC0415  # reads Django's models by way of the policies
-    from core.aws.session import forget_credentials  # noqa: PLC0415
+    from controlplane.embedded.bootstrap import prepare  # reads Django's models by way of the policies
+    from core.aws.session import forget_credentials
 
     made = prepare(standin.endpoint_url, REGION, {})
     os.environ.update(AWS_ACCESS_KEY_ID=made.access_key_id, AWS_SECRET_ACCESS_KEY=made.secret_access_key)
@@ -163,7 +164,7 @@ def footing(standin: StandIn) -> Footing:
 @pytest.fixture(scope="session")
 def aws(footing: Footing, standin: StandIn) -> Aws:
     """The gateways under the provisioner's role, without pacing."""
-    from core.aws.session import Target, connect  # noqa: PLC0415
+    from core.aws.session import Target, connect
 
     target = Target("aws", REGION, standin.account_id, footing.role_arn, standin.endpoint_url)
     return connect(target, session_name="tests")
@@ -172,7 +173,7 @@ def aws(footing: Footing, standin: StandIn) -> Aws:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A headless Chromium of the system's; without one the test is skipped, except in CI, where that is a failure."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415  # tests without a browser need not pay for it
+    from playwright.sync_api import sync_playwright  # tests without a browser need not pay for it
 
     executable = next((path for path in BROWSERS if Path(path).exists()), None)
     if executable is None:

@@ -66,7 +66,7 @@ class Service:
     def start(self) -> None:
         """Start the process; output goes to ``log`` in its folder."""
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603  # our own command
+            self.process = subprocess.Popen(  # our own command
                 self.command,
                 env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", **self.environment},
                 stdin=subprocess.DEVNULL,
@@ -172,9 +172,9 @@ class StandIn(Service):
             self.check_alive()
             with (
                 contextlib.suppress(urllib.error.URLError, OSError),
-                urllib.request.urlopen(f"{self.endpoint_url}/_ministack/ready", timeout=1) as answer,  # noqa: S310  # loopback
+                urllib.request.urlopen(f"{self.endpoint_url}/_ministack/ready", timeout=1) as answer,  # loopback
             ):
-                if answer.status == 200:  # noqa: PLR2004  # HTTP's own
+                if answer.status == 200:  # HTTP's own
                     return
             time.sleep(0.05)
         raise RuntimeError(f"the AWS stand-in was not ready within {START_SECONDS:.0f} s:\n{self.log()[-2000:]}")
