@@ -26,7 +26,9 @@ def succeed(claim: Claim) -> None:
     """Finish an operation whose every step was observed, and move its tenant or cell on."""
     operation = claim.operation
     now = timezone.now()
-    claims.hold(claim, state=OperationState.SUCCEEDED, finished_at=now, lease_until=None, error_code="", error_detail="", left_behind=[])
+    claims.hold(
+        claim, state=OperationState.SUCCEEDED, finished_at=now, lease_until=None, error_code="", error_detail="", left_behind=[]
+    )
     operation.state = OperationState.SUCCEEDED
     _move_subject(operation)
     _tell(operation, outcome="succeeded")

@@ -23,7 +23,7 @@ def ring(operation_id: str, *, delay_seconds: float = 0) -> None:
         current_app.send_task(
             RUN_TASK, args=[operation_id], countdown=delay_seconds or None, expires=delay_seconds + EXPIRES_SECONDS, retry=False
         )
-    except Exception:  # whatever the broker's client raises: the row is written, and the sweep will find it
+    except Exception:  # noqa: BLE001  (whatever the broker's client raises: the row is written, and the sweep will find it)
         logger.warning("the broker did not take the message; the sweep will ring again", extra={"operation": operation_id})
 
 

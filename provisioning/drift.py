@@ -49,7 +49,11 @@ def observe_tenant(tenant: Tenant, *, actor: Actor) -> list[Drift]:
     found = _observe(Resource.objects.filter(tenant=tenant), tenant.cell, owner_id=tenant.pk, actor=actor)
     named = {(drift.kind, drift.name) for drift in found}
     planned = operations.plan_for(OperationKind.CHANGE_TIER, tenant=tenant, goal=operations.goal_of(tenant))
-    stale = [Drift(step.kind, step.name, (step.why,)) for step in planned if (step.kind, step.name) not in named and step.action != "retain"]
+    stale = [
+        Drift(step.kind, step.name, (step.why,))
+        for step in planned
+        if (step.kind, step.name) not in named and step.action != "retain"
+    ]
     return found + stale
 
 

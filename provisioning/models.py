@@ -198,7 +198,9 @@ class Resource(models.Model):
         ordering = ["tenant", "cell", "kind", "name"]
         indexes = [models.Index(fields=["kind", "state"], name="resource_kind_state_idx")]
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "kind", "name"], condition=Q(tenant__isnull=False), name="resource_once_a_tenant"),
+            models.UniqueConstraint(
+                fields=["tenant", "kind", "name"], condition=Q(tenant__isnull=False), name="resource_once_a_tenant"
+            ),
             models.UniqueConstraint(fields=["cell", "kind", "name"], condition=Q(tenant__isnull=True), name="resource_once_a_cell"),
             models.CheckConstraint(
                 condition=Q(tenant__isnull=False, cell__isnull=True) | Q(tenant__isnull=True, cell__isnull=False),

@@ -29,7 +29,9 @@ class BusyError(ConflictError):
     title = "Another operation is under way"
 
 
-def plan_for(operation_kind: OperationKind, *, tenant: Tenant | None = None, cell: Cell | None = None, goal: str = "") -> tuple[PlannedStep, ...]:
+def plan_for(
+    operation_kind: OperationKind, *, tenant: Tenant | None = None, cell: Cell | None = None, goal: str = ""
+) -> tuple[PlannedStep, ...]:
     """Give the steps that an operation of this kind would take now. Writes nothing; the console shows it before an operator confirms."""
     check_all = operation_kind in (OperationKind.REPAIR, OperationKind.PREPARE_CELL)
     destroy = operation_kind in (OperationKind.DEPROVISION, OperationKind.ABANDON)
@@ -72,7 +74,9 @@ def start(
         with transaction.atomic():
             operation.save(force_insert=True)
     except IntegrityError:
-        raise BusyError(f"Operation {active_id(tenant=tenant, cell=cell)} is still under way; try again when it has ended.") from None
+        raise BusyError(
+            f"Operation {active_id(tenant=tenant, cell=cell)} is still under way; try again when it has ended."
+        ) from None
     _write_steps(operation, plan_for(kind, tenant=tenant, cell=cell, goal=goal))
     details = {"kind": str(kind), "subject": (tenant or cell).pk if (tenant or cell) else "", "steps": operation.steps_total}  # type: ignore[union-attr]
     _tell(operation, "operation.started", actor, reason, details)

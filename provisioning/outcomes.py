@@ -54,7 +54,7 @@ def backoff_seconds(failures: int) -> float:
 
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ ; half of it is kept fixed, so that a retry is never at once.
     """
-    whole = min(CEILING_SECONDS, BASE_SECONDS * 2**failures)
+    whole: float = min(CEILING_SECONDS, BASE_SECONDS * 2.0**failures)
     return whole / 2 + random.uniform(0, whole / 2)  # noqa: S311  (spreads load; nothing secret hangs on it)
 
 

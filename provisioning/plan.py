@@ -39,7 +39,9 @@ class PlannedStep:
     why: str
 
 
-def plan(desired: Iterable[Desired], ledger: Iterable[Entry], *, check_all: bool = False, destroy: bool = False) -> tuple[PlannedStep, ...]:
+def plan(
+    desired: Iterable[Desired], ledger: Iterable[Entry], *, check_all: bool = False, destroy: bool = False
+) -> tuple[PlannedStep, ...]:
     """Order the steps that lead from ``ledger`` to ``desired``.
 
     ``check_all`` ensures also what the ledger believes to be present: that is a repair. ``destroy`` removes what holds data as well: that

@@ -129,7 +129,9 @@ def start_change_tier(*, actor: Actor, tenant_id: str, tier_code: str, reason: s
     cell = preflight.choose_cell(_locked(tenant_id).cell.code)
     tenant = _locked(tenant_id)
     if tenant.state not in (TenantState.ACTIVE, TenantState.SUSPENDED):
-        raise ConflictError(f"The tenant is {tenant.state}; its tier can change while it is active or suspended.", code="illegal-transition")
+        raise ConflictError(
+            f"The tenant is {tenant.state}; its tier can change while it is active or suspended.", code="illegal-transition"
+        )
     if tenant.tier_id == tier_code:
         raise InvalidInputError("The tenant has this tier already.", errors=(FieldError("/tier", "This is its tier already."),))
     before = tenant.tier
@@ -139,7 +141,9 @@ def start_change_tier(*, actor: Actor, tenant_id: str, tier_code: str, reason: s
     tenant.revision += 1
     tenant.save(update_fields=["tier", "revision"])
     target = {"from": before.pk, "to": tier.pk}
-    return operations.start(kind=OperationKind.CHANGE_TIER, actor=actor, reason=reason, tenant=tenant, target=target, goal=tenant.state)
+    return operations.start(
+        kind=OperationKind.CHANGE_TIER, actor=actor, reason=reason, tenant=tenant, target=target, goal=tenant.state
+    )
 
 
 @transaction.atomic
@@ -180,9 +184,7 @@ def start_offboard(*, actor: Actor, tenant_id: str, reason: str, grace: timedelt
     if not timedelta(0) <= wait <= MAX_GRACE:
         raise InvalidInputError("The grace is 0 to 90 days.", errors=(FieldError("/grace_seconds", "0 to 90 days."),))
     due = timezone.now() + wait
-    tenants.move(
-        tenant, to=TenantState.OFFBOARDING, actor=actor, reason=reason, offboard_due_at=due, resume_state=tenant.state
-    )
+    tenants.move(tenant, to=TenantState.OFFBOARDING, actor=actor, reason=reason, offboard_due_at=due, resume_state=tenant.state)
     return operations.start(kind=OperationKind.OFFBOARD, actor=actor, reason=reason, tenant=tenant, goal=TenantState.OFFBOARDING)
 
 

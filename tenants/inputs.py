@@ -31,7 +31,7 @@ def clean_reason(value: str) -> str:
 def clean_email(value: str, *, pointer: str = "/admin_email") -> str:
     """Give the address in normal form (RFC 5321, 6531; no DNS is asked); refuses what is not one."""
     try:
-        found = validate_email(value if isinstance(value, str) else "", check_deliverability=False, test_environment=True)
+        found = validate_email(str(value), check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
         raise _refusal(pointer, str(error)) from None
     if len(found.normalized) > 254:

@@ -52,7 +52,9 @@ class Tier(models.Model):
     class Meta:
         ordering = ["code"]
         constraints = [
-            models.CheckConstraint(condition=Q(isolation_model__in=[m.value for m in IsolationModel]), name="tier_isolation_model_known"),
+            models.CheckConstraint(
+                condition=Q(isolation_model__in=[m.value for m in IsolationModel]), name="tier_isolation_model_known"
+            ),
             models.CheckConstraint(condition=Q(rate_per_second__gt=0, burst__gt=0, weight__gt=0), name="tier_limits_positive"),
         ]
 
@@ -72,8 +74,8 @@ class CellState(models.TextChoices):
 class Cell(models.Model):
     """A place to put tenants: one environment, account and region, the role that works there, and AWS's quotas for it.
 
-    ``quotas`` maps ``user_pools``, ``roles``, ``stacks``, ``secrets``, ``buckets``, ``kms_keys`` to the account's limits; a name that is absent is not
-    limited. ``capabilities`` holds what a stand-in lacks (``tenants.facts.Capabilities``); empty means real AWS.
+    ``quotas`` maps ``user_pools``, ``roles``, ``stacks``, ``secrets``, ``buckets``, ``kms_keys`` to the account's limits; a name that is
+    absent is not limited. ``capabilities`` holds what a stand-in lacks (``tenants.facts.Capabilities``); empty means real AWS.
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=new_cell_id, editable=False)
@@ -101,11 +103,11 @@ class Cell(models.Model):
 
 
 class Tenant(models.Model):
-    """A customer of the SaaS. ``id`` separates it from every other in AWS; ``slug`` is only how people call it, and
-    ``skeleton`` what the slug looks like, so that no two tenants can be mistaken for each other.
+    """A customer of the SaaS.
 
-    ``tier`` is what it should have; what it has is in the ledger. ``revision`` counts changes for optimistic edits. A closed tenant keeps
-    its row and its slug for ever.
+    ``id`` separates it from every other in AWS; ``slug`` is only how people call it, and ``skeleton`` what the slug looks like, so that
+    no two tenants can be mistaken for each other. ``tier`` is what it should have; what it has is in the ledger. ``revision`` counts
+    changes for optimistic edits. A closed tenant keeps its row and its slug for ever.
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=new_tenant_id, editable=False)
@@ -137,7 +139,8 @@ class Tenant(models.Model):
             models.CheckConstraint(condition=Q(slug__regex=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"), name="tenant_slug_shape"),
             models.CheckConstraint(condition=Q(state__in=[s.value for s in TenantState]), name="tenant_state_known"),
             models.CheckConstraint(
-                condition=~Q(state=TenantState.OFFBOARDING.value) | Q(offboard_due_at__isnull=False), name="tenant_offboarding_has_due_time"
+                condition=~Q(state=TenantState.OFFBOARDING.value) | Q(offboard_due_at__isnull=False),
+                name="tenant_offboarding_has_due_time",
             ),
         ]
 
@@ -172,7 +175,9 @@ class OnboardingRequest(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.CheckConstraint(condition=Q(state=RequestState.REFUSED) | Q(tenant__isnull=False), name="request_accepted_has_tenant"),
+            models.CheckConstraint(
+                condition=Q(state=RequestState.REFUSED) | Q(tenant__isnull=False), name="request_accepted_has_tenant"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -182,7 +182,11 @@ def check_cell(cell: CellFacts) -> None:
     code_fits = _CODE.fullmatch(cell.code) is not None and len(cell.code) <= 20
     if not code_fits:
         raise UnsafeNameError("The cell's code must match [a-z][a-z0-9-]{0,19}, without '--' and without a hyphen at its end.")
-    if partition_of(cell.partition) is None or _REGION.fullmatch(cell.region) is None or _ACCOUNT.fullmatch(cell.account_id) is None:
+    if (
+        partition_of(cell.partition) is None
+        or _REGION.fullmatch(cell.region) is None
+        or _ACCOUNT.fullmatch(cell.account_id) is None
+    ):
         raise UnsafeNameError("The cell's partition, region or account is not well formed.")
     if cell.role_arn and (_ROLE_ARN.fullmatch(cell.role_arn) is None or not cell.role_arn.startswith(f"arn:{cell.partition}:")):
         raise UnsafeNameError("The cell's role is not a role of its own partition.")

@@ -11,7 +11,9 @@ from tenants.lifecycle import TenantState
 from tenants.models import Cell, Tenant, Tier
 
 
-def list_tenants(*, state: str = "", tier: str = "", cell: str = "", isolation_model: str = "", search: str = "") -> QuerySet[Tenant]:
+def list_tenants(
+    *, state: str = "", tier: str = "", cell: str = "", isolation_model: str = "", search: str = ""
+) -> QuerySet[Tenant]:
     """Give tenants, newest first, with tier and cell joined. ``search`` looks at slug and name (contains) and at the id and e-mail (whole)."""
     rows = Tenant.objects.select_related("tier", "cell")
     exact = {"state": state, "tier_id": tier, "cell__code": cell, "tier__isolation_model": isolation_model}
@@ -78,7 +80,9 @@ def facts_of_cell(cell: Cell) -> CellFacts:
 
 def facts_of_tier(tier: Tier) -> TierFacts:
     """Give a tier's facts for the pure functions."""
-    return TierFacts(code=tier.code, isolation_model=IsolationModel(tier.isolation_model), log_retention_days=tier.log_retention_days)
+    return TierFacts(
+        code=tier.code, isolation_model=IsolationModel(tier.isolation_model), log_retention_days=tier.log_retention_days
+    )
 
 
 def facts_of(tenant: Tenant) -> TenantFacts:

@@ -34,7 +34,9 @@ TIER_FIELDS = frozenset(
 )
 
 
-def create_tenant(*, actor: Actor, slug: str, name: str, tier: Tier, cell: Cell, admin_email: str, admin_name: str, reason: str) -> Tenant:
+def create_tenant(
+    *, actor: Actor, slug: str, name: str, tier: Tier, cell: Cell, admin_email: str, admin_name: str, reason: str
+) -> Tenant:
     """Write a tenant in state *requested* from clean input; raises InvalidInputError on a slug that is taken or looks like a taken one.
 
     Call it in the transaction that also writes the operation, which moves it on at once.
@@ -155,7 +157,9 @@ def retire_tier(*, actor: Actor, code: str, reason: str) -> Tier:
 def _save_tier(tier: Tier, values: dict[str, Any], *, actor: Actor, action: str, reason: str) -> Tier:
     unknown = sorted(set(values) - TIER_FIELDS)
     if unknown:
-        raise InvalidInputError("Unknown fields.", errors=tuple(FieldError(f"/{name}", "There is no such field.") for name in unknown))
+        raise InvalidInputError(
+            "Unknown fields.", errors=tuple(FieldError(f"/{name}", "There is no such field.") for name in unknown)
+        )
     changed = {name: value for name, value in values.items() if getattr(tier, name) != value}
     for name, value in changed.items():
         setattr(tier, name, value)

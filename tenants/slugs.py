@@ -52,7 +52,9 @@ def validate_slug(slug: str) -> None:
     if _SLUG.fullmatch(slug) is None:
         raise _refusal("A short name holds a-z, 0-9 and hyphens, and starts and ends with a letter or digit.", "characters")
     if slug[2:4] == "--":
-        raise _refusal("A short name may not have two hyphens at its third place: browsers read that as an encoded name.", "encoded")
+        raise _refusal(
+            "A short name may not have two hyphens at its third place: browsers read that as an encoded name.", "encoded"
+        )
     if slug in RESERVED or slug.startswith("tnt-"):
         raise _refusal("This short name is reserved.", "reserved")
 

@@ -2,133 +2,218 @@
 
 import django.db.models.deletion
 import django.db.models.functions.text
-import tenants.models
 from django.db import migrations, models
+
+import tenants.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Cell',
+            name="Cell",
             fields=[
-                ('id', models.CharField(default=tenants.models.new_cell_id, editable=False, max_length=40, primary_key=True, serialize=False)),
-                ('code', models.CharField(max_length=20, unique=True)),
-                ('environment', models.CharField(max_length=16)),
-                ('partition', models.CharField(default='aws', max_length=16)),
-                ('region', models.CharField(max_length=32)),
-                ('account_id', models.CharField(max_length=12)),
-                ('role_arn', models.CharField(blank=True, max_length=256)),
-                ('quotas', models.JSONField(blank=True, default=dict)),
-                ('capabilities', models.JSONField(blank=True, default=dict)),
-                ('state', models.CharField(choices=[('registered', 'Registered'), ('preparing', 'Preparing'), ('ready', 'Ready'), ('draining', 'Draining')], default='registered', max_length=16)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.CharField(
+                        default=tenants.models.new_cell_id, editable=False, max_length=40, primary_key=True, serialize=False
+                    ),
+                ),
+                ("code", models.CharField(max_length=20, unique=True)),
+                ("environment", models.CharField(max_length=16)),
+                ("partition", models.CharField(default="aws", max_length=16)),
+                ("region", models.CharField(max_length=32)),
+                ("account_id", models.CharField(max_length=12)),
+                ("role_arn", models.CharField(blank=True, max_length=256)),
+                ("quotas", models.JSONField(blank=True, default=dict)),
+                ("capabilities", models.JSONField(blank=True, default=dict)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("registered", "Registered"),
+                            ("preparing", "Preparing"),
+                            ("ready", "Ready"),
+                            ("draining", "Draining"),
+                        ],
+                        default="registered",
+                        max_length=16,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['code'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('code__regex', '^[a-z](-?[a-z0-9])*$')), name='cell_code_shape'), models.CheckConstraint(condition=models.Q(('account_id__regex', '^[0-9]{12}$')), name='cell_account_shape'), models.CheckConstraint(condition=models.Q(('state__in', ['registered', 'preparing', 'ready', 'draining'])), name='cell_state_known')],
+                "ordering": ["code"],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("code__regex", "^[a-z](-?[a-z0-9])*$")), name="cell_code_shape"),
+                    models.CheckConstraint(condition=models.Q(("account_id__regex", "^[0-9]{12}$")), name="cell_account_shape"),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["registered", "preparing", "ready", "draining"])), name="cell_state_known"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Tier',
+            name="Tier",
             fields=[
-                ('code', models.SlugField(max_length=32, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=64)),
-                ('isolation_model', models.CharField(choices=[('pool', 'pool'), ('bridge', 'bridge'), ('silo', 'silo'), ('sovereign', 'sovereign')], max_length=16)),
-                ('rate_per_second', models.PositiveIntegerField(default=10)),
-                ('burst', models.PositiveIntegerField(default=20)),
-                ('quota_per_day', models.PositiveBigIntegerField(default=100000)),
-                ('weight', models.PositiveSmallIntegerField(default=1)),
-                ('key_max_age_days', models.PositiveSmallIntegerField(default=365)),
-                ('key_overlap_seconds', models.PositiveIntegerField(default=86400)),
-                ('sso_allowed', models.BooleanField(default=False)),
-                ('log_retention_days', models.PositiveSmallIntegerField(default=30)),
-                ('offboarding_grace_seconds', models.PositiveIntegerField(default=604800)),
-                ('retired_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                ("code", models.SlugField(max_length=32, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=64)),
+                (
+                    "isolation_model",
+                    models.CharField(
+                        choices=[("pool", "pool"), ("bridge", "bridge"), ("silo", "silo"), ("sovereign", "sovereign")],
+                        max_length=16,
+                    ),
+                ),
+                ("rate_per_second", models.PositiveIntegerField(default=10)),
+                ("burst", models.PositiveIntegerField(default=20)),
+                ("quota_per_day", models.PositiveBigIntegerField(default=100000)),
+                ("weight", models.PositiveSmallIntegerField(default=1)),
+                ("key_max_age_days", models.PositiveSmallIntegerField(default=365)),
+                ("key_overlap_seconds", models.PositiveIntegerField(default=86400)),
+                ("sso_allowed", models.BooleanField(default=False)),
+                ("log_retention_days", models.PositiveSmallIntegerField(default=30)),
+                ("offboarding_grace_seconds", models.PositiveIntegerField(default=604800)),
+                ("retired_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'ordering': ['code'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('isolation_model__in', ['pool', 'bridge', 'silo', 'sovereign'])), name='tier_isolation_model_known'), models.CheckConstraint(condition=models.Q(('burst__gt', 0), ('rate_per_second__gt', 0), ('weight__gt', 0)), name='tier_limits_positive')],
+                "ordering": ["code"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("isolation_model__in", ["pool", "bridge", "silo", "sovereign"])),
+                        name="tier_isolation_model_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("burst__gt", 0), ("rate_per_second__gt", 0), ("weight__gt", 0)),
+                        name="tier_limits_positive",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Tenant',
+            name="Tenant",
             fields=[
-                ('id', models.CharField(default=tenants.models.new_tenant_id, editable=False, max_length=40, primary_key=True, serialize=False)),
-                ('slug', models.CharField(max_length=63)),
-                ('skeleton', models.CharField(editable=False, max_length=63)),
-                ('name', models.CharField(max_length=200)),
-                ('state', models.CharField(choices=[('requested', 'requested'), ('provisioning', 'provisioning'), ('active', 'active'), ('suspended', 'suspended'), ('offboarding', 'offboarding'), ('closed', 'closed')], default='requested', max_length=16)),
-                ('admin_email', models.EmailField(max_length=254)),
-                ('admin_name', models.CharField(blank=True, max_length=200)),
-                ('state_reason', models.CharField(blank=True, max_length=500)),
-                ('state_changed_at', models.DateTimeField()),
-                ('resume_state', models.CharField(blank=True, max_length=16)),
-                ('offboard_due_at', models.DateTimeField(blank=True, null=True)),
-                ('revision', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('cell', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tenants', to='tenants.cell')),
-                ('tier', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tenants', to='tenants.tier')),
+                (
+                    "id",
+                    models.CharField(
+                        default=tenants.models.new_tenant_id, editable=False, max_length=40, primary_key=True, serialize=False
+                    ),
+                ),
+                ("slug", models.CharField(max_length=63)),
+                ("skeleton", models.CharField(editable=False, max_length=63)),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("requested", "requested"),
+                            ("provisioning", "provisioning"),
+                            ("active", "active"),
+                            ("suspended", "suspended"),
+                            ("offboarding", "offboarding"),
+                            ("closed", "closed"),
+                        ],
+                        default="requested",
+                        max_length=16,
+                    ),
+                ),
+                ("admin_email", models.EmailField(max_length=254)),
+                ("admin_name", models.CharField(blank=True, max_length=200)),
+                ("state_reason", models.CharField(blank=True, max_length=500)),
+                ("state_changed_at", models.DateTimeField()),
+                ("resume_state", models.CharField(blank=True, max_length=16)),
+                ("offboard_due_at", models.DateTimeField(blank=True, null=True)),
+                ("revision", models.PositiveIntegerField(default=1)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("cell", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="tenants", to="tenants.cell")),
+                ("tier", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="tenants", to="tenants.tier")),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='OnboardingRequest',
+            name="OnboardingRequest",
             fields=[
-                ('id', models.CharField(default=tenants.models.new_request_id, editable=False, max_length=40, primary_key=True, serialize=False)),
-                ('reference', models.CharField(max_length=200, unique=True)),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('payload', models.JSONField()),
-                ('state', models.CharField(choices=[('accepted', 'Accepted'), ('refused', 'Refused')], max_length=16)),
-                ('errors', models.JSONField(blank=True, default=list)),
-                ('actor', models.CharField(max_length=200)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('tenant', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='requests', to='tenants.tenant')),
+                (
+                    "id",
+                    models.CharField(
+                        default=tenants.models.new_request_id, editable=False, max_length=40, primary_key=True, serialize=False
+                    ),
+                ),
+                ("reference", models.CharField(max_length=200, unique=True)),
+                ("fingerprint", models.CharField(max_length=64)),
+                ("payload", models.JSONField()),
+                ("state", models.CharField(choices=[("accepted", "Accepted"), ("refused", "Refused")], max_length=16)),
+                ("errors", models.JSONField(blank=True, default=list)),
+                ("actor", models.CharField(max_length=200)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="requests",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state', 'refused'), ('tenant__isnull', False), _connector='OR'), name='request_accepted_has_tenant')],
+                "ordering": ["-id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state", "refused"), ("tenant__isnull", False), _connector="OR"),
+                        name="request_accepted_has_tenant",
+                    )
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='tenant',
-            index=models.Index(fields=['state', '-id'], name='tenant_state_idx'),
+            model_name="tenant",
+            index=models.Index(fields=["state", "-id"], name="tenant_state_idx"),
         ),
         migrations.AddIndex(
-            model_name='tenant',
-            index=models.Index(fields=['tier', '-id'], name='tenant_tier_idx'),
+            model_name="tenant",
+            index=models.Index(fields=["tier", "-id"], name="tenant_tier_idx"),
         ),
         migrations.AddIndex(
-            model_name='tenant',
-            index=models.Index(fields=['cell', 'state'], name='tenant_cell_idx'),
+            model_name="tenant",
+            index=models.Index(fields=["cell", "state"], name="tenant_cell_idx"),
         ),
         migrations.AddConstraint(
-            model_name='tenant',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('slug'), name='tenant_slug_unique'),
+            model_name="tenant",
+            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower("slug"), name="tenant_slug_unique"),
         ),
         migrations.AddConstraint(
-            model_name='tenant',
-            constraint=models.UniqueConstraint(fields=('skeleton',), name='tenant_no_look_alike'),
+            model_name="tenant",
+            constraint=models.UniqueConstraint(fields=("skeleton",), name="tenant_no_look_alike"),
         ),
         migrations.AddConstraint(
-            model_name='tenant',
-            constraint=models.CheckConstraint(condition=models.Q(('slug__regex', '^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')), name='tenant_slug_shape'),
+            model_name="tenant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("slug__regex", "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")), name="tenant_slug_shape"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='tenant',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['requested', 'provisioning', 'active', 'suspended', 'offboarding', 'closed'])), name='tenant_state_known'),
+            model_name="tenant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["requested", "provisioning", "active", "suspended", "offboarding", "closed"])),
+                name="tenant_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='tenant',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'offboarding'), _negated=True), ('offboard_due_at__isnull', False), _connector='OR'), name='tenant_offboarding_has_due_time'),
+            model_name="tenant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "offboarding"), _negated=True), ("offboard_due_at__isnull", False), _connector="OR"
+                ),
+                name="tenant_offboarding_has_due_time",
+            ),
         ),
     ]
