@@ -28,6 +28,7 @@ from tenants.naming import MANAGED_BY, TAG_MANAGED_BY, names_of_cell
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_iam.type_defs import TagTypeDef
 
 CELL_CODE = "local"
 ENVIRONMENT = "dev"
@@ -36,7 +37,7 @@ ACCOUNT_ID = "000000000000"
 STANDIN_CAPABILITIES = Capabilities(**dict.fromkeys(Capabilities.__slots__, False))
 USER = "controlplane"
 POLICY = "least-privilege"
-TAGS = [{"Key": TAG_MANAGED_BY, "Value": MANAGED_BY}]
+TAGS: list[TagTypeDef] = [{"Key": TAG_MANAGED_BY, "Value": MANAGED_BY}]
 _ROOT = ("test", "test")
 
 
@@ -102,7 +103,7 @@ def _ensure_user(iam: IAMClient, policy: str) -> str:
     except ClientError as error:
         if not _is_missing(error):
             raise
-        user = iam.create_user(UserName=USER, Tags=TAGS)["User"]  # type: ignore[typeddict-item]
+        user = iam.create_user(UserName=USER, Tags=TAGS)["User"]
     iam.put_user_policy(UserName=USER, PolicyName=POLICY, PolicyDocument=policy)
     return user["Arn"]
 
@@ -117,7 +118,7 @@ def _ensure_role(iam: IAMClient, role: str, trust: str, policy: str) -> bool:
     except ClientError as error:
         if not _is_missing(error):
             raise
-        iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust, Tags=TAGS, MaxSessionDuration=3600)  # type: ignore[arg-type]
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust, Tags=TAGS, MaxSessionDuration=3600)
         made_anew = True
     iam.put_role_policy(RoleName=role, PolicyName=POLICY, PolicyDocument=policy)
     return made_anew
@@ -149,10 +150,11 @@ def _prove(endpoint_url: str, region: str, footing: Footing) -> None:
             if error.response.get("Error", {}).get("Code") not in ("AccessDenied", "AccessDeniedException"):
                 raise
         else:
-            raise BootstrapError(f"The stand-in let the control plane's {who} list access keys: it does not enforce IAM as it must.")
+            raise BootstrapError(
+                f"The stand-in let the control plane's {who} list access keys: it does not enforce IAM as it must."
+            )
 
 
 def _check_ours(name: str, tags: Any) -> None:
     if not any(tag["Key"] == TAG_MANAGED_BY and tag["Value"] == MANAGED_BY for tag in tags):
         raise BootstrapError(f"{name} exists in the stand-in and does not carry our tag; it is left alone.")
-

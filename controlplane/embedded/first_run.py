@@ -21,12 +21,13 @@ from core.actors import system
 from core.errors import ConflictError, DomainError
 from provisioning import services
 from provisioning.models import ACTIVE_STATES, Operation, OperationState
-from tenants.lifecycle import LIVING, TenantState
+from tenants.lifecycle import LIVING
 from tenants.models import Cell, CellState, Tenant
 from tenants.seed import seed_cell, seed_tiers
 
 OPERATOR = "operator"
 ACTOR = system("up")
+LOST = "the AWS stand-in has lost its state"
 LOOK_SECONDS = 0.1
 CELL_SECONDS = 120.0
 STALL_SECONDS = 300.0
@@ -78,8 +79,10 @@ def ensure_cell(tell: Tell, *, region: str, role_arn: str, repair: bool) -> Cell
         capabilities=dataclasses.asdict(STANDIN_CAPABILITIES),
     )
     under_way = Operation.objects.filter(cell=cell, tenant=None, state__in=ACTIVE_STATES).first()
-    if under_way is None and (repair or cell.state == CellState.REGISTERED):
-        under_way = services.start_prepare_cell(cell=cell, actor=ACTOR, reason="the stand-in is new" if repair else "first start")
+    if under_way is None and cell.state in (CellState.REGISTERED, CellState.PREPARING):
+        under_way = services.start_prepare_cell(actor=ACTOR, cell_code=cell.code, reason="first start")
+    elif under_way is None and repair:
+        under_way = services.start_repair_cell(actor=ACTOR, cell_code=cell.code, reason=LOST)
     if under_way is not None:
         _wait_for_cell(tell, under_way)
         cell.refresh_from_db()
@@ -89,18 +92,33 @@ def ensure_cell(tell: Tell, *, region: str, role_arn: str, repair: bool) -> Cell
 def repair_tenants(tell: Tell, cell: Cell) -> None:
     """Repair every tenant that lives in the cell, through the ordinary drift path, and tell how many and which failed.
 
-    A tenant with an operation under way is left to it: that operation makes what is missing as well.
+    A tenant with an operation under way comes when that has ended, since what it made before the loss is lost as well.
     """
-    tenants = Tenant.objects.filter(cell=cell, state__in=[state for state in LIVING if state != TenantState.PROVISIONING])
+    tenants = Tenant.objects.filter(cell=cell, state__in=LIVING).order_by("pk")
+    waiting = dict(tenants.values_list("pk", "slug"))
     started: dict[str, str] = {}
-    for tenant in tenants.order_by("pk"):
-        try:
-            started[services.start_repair(tenant=tenant, actor=ACTOR, reason="the stand-in has lost its state").pk] = tenant.slug
-        except ConflictError as error:
-            tell({"event": "notice", "text": f"{tenant.slug} is not repaired now: {error.detail}"})
-    if started:
-        failed = _wait_for_repairs(tell, started)
-        tell({"event": "repaired", "tenants": len(started) - len(failed), "failed": failed})
+    total, ended, changed_at = len(waiting), 0, time.monotonic()
+    while ended < total and time.monotonic() - changed_at < STALL_SECONDS:
+        for tenant_id in list(waiting):
+            _start_repair(tell, tenant_id, waiting, started)
+        before, ended = ended, total - len(waiting) - _count_active(started)
+        changed_at = time.monotonic() if ended != before else changed_at
+        _tell_progress(tell, "Repairing tenants", ended, total)
+        time.sleep(LOOK_SECONDS)
+    good = set(Operation.objects.filter(pk__in=started, state=OperationState.SUCCEEDED).values_list("pk", flat=True))
+    failed = [slug for operation, slug in started.items() if operation not in good] + list(waiting.values())
+    tell({"event": "repaired", "tenants": len(good), "failed": sorted(failed)})
+
+
+def _start_repair(tell: Tell, tenant_id: str, waiting: dict[str, str], started: dict[str, str]) -> None:
+    """Start one tenant's repair, or leave it waiting for the operation that it has under way, or say why it has none."""
+    try:
+        started[services.start_repair(actor=ACTOR, tenant_id=tenant_id, reason=LOST).pk] = waiting[tenant_id]
+    except ConflictError as error:
+        if Operation.objects.filter(tenant=tenant_id, state__in=ACTIVE_STATES).exists():
+            return
+        tell({"event": "notice", "text": f"{waiting[tenant_id]} was not repaired: {error.detail}"})
+    del waiting[tenant_id]
 
 
 def _wait_for_cell(tell: Tell, operation: Operation) -> None:
@@ -108,7 +126,9 @@ def _wait_for_cell(tell: Tell, operation: Operation) -> None:
     while operation.state in ACTIVE_STATES:
         _tell_progress(tell, "Preparing the cell", operation.steps_done, operation.steps_total)
         if time.monotonic() > give_up_at:
-            raise SettlingError(f"The cell was not prepared within {CELL_SECONDS:.0f} s; operation {operation.pk} is {operation.state}.")
+            raise SettlingError(
+                f"The cell was not prepared within {CELL_SECONDS:.0f} s; operation {operation.pk} is {operation.state}."
+            )
         time.sleep(LOOK_SECONDS)
         operation.refresh_from_db()
     _tell_progress(tell, "Preparing the cell", operation.steps_done, operation.steps_total)
@@ -116,23 +136,8 @@ def _wait_for_cell(tell: Tell, operation: Operation) -> None:
         raise SettlingError(f"The cell could not be prepared: {operation.error_code}: {operation.error_detail}")
 
 
-def _wait_for_repairs(tell: Tell, started: dict[str, str]) -> list[str]:
-    total, ended, changed_at = len(started), -1, time.monotonic()
-    while ended < total:
-        under_way = _count(started, ACTIVE_STATES)
-        if total - under_way != ended:
-            ended, changed_at = total - under_way, time.monotonic()
-            _tell_progress(tell, "Repairing tenants", ended, total)
-        elif time.monotonic() - changed_at > STALL_SECONDS:
-            break
-        else:
-            time.sleep(LOOK_SECONDS)
-    good = set(Operation.objects.filter(pk__in=started, state=OperationState.SUCCEEDED).values_list("pk", flat=True))
-    return sorted(slug for operation, slug in started.items() if operation not in good)
-
-
-def _count(operations: Iterable[str], states: Iterable[str]) -> int:
-    return Operation.objects.filter(pk__in=list(operations), state__in=list(states)).count()
+def _count_active(operations: Iterable[str]) -> int:
+    return Operation.objects.filter(pk__in=list(operations), state__in=ACTIVE_STATES).count()
 
 
 def _tell_progress(tell: Tell, what: str, done: int, total: int) -> None:

@@ -74,7 +74,7 @@ class Keeper:
             _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() == me:
                 os.setpgid(0, 0)
-                os.execvp(command[0], command)
+                os.execvp(command[0], command)  # noqa: S606  # a command is given as words, never as a line for a shell
         except OSError as error:
             sys.stderr.write(f"cannot start {command[0]}: {error}\n")
         os._exit(127)

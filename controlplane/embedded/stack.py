@@ -33,7 +33,12 @@ class Stack:
     """One running stack. ``notice`` hears sentences, ``tell`` hears the events of :meth:`settle`."""
 
     def __init__(
-        self, state: StateFolder, given: Given | None = None, *, notice: Callable[[str], None] = _ignore, tell: Callable[[Event], None] = _ignore
+        self,
+        state: StateFolder,
+        given: Given | None = None,
+        *,
+        notice: Callable[[str], None] = _ignore,
+        tell: Callable[[Event], None] = _ignore,
     ) -> None:
         self.state = state
         self.given = given or Given()

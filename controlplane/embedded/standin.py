@@ -1,4 +1,4 @@
-"""Runs the AWS stand-in (ministack 1.5.33) so that its state outlives it. Run as ``python -m controlplane.embedded.standin``.
+"""Keeps the AWS stand-in's state (ministack 1.5.33) so that it outlives its process; ``standin_server`` runs it with this.
 
 ministack alone writes its state only when it ends in good order. Here it is also written while it runs, soon after something changed,
 so that a machine that dies costs at most ``SAVE_EVERY_SECONDS`` of it. The file ``complete`` in the state folder exists exactly while
@@ -88,27 +88,3 @@ class Saver:
                 self.saved_at = time.monotonic()
                 if not self.changing:
                     self.mark.touch(mode=0o600)
-
-
-async def serve() -> None:
-    """Serve until SIGTERM or SIGINT."""
-    from hypercorn.asyncio import serve as serve_hypercorn
-    from hypercorn.config import Config
-    from ministack import app as ministack
-    from ministack.core import persistence
-
-    folder = Path(os.environ["STATE_DIR"])
-    saver = Saver(ministack.app, folder / COMPLETE, lambda: persistence.save_all(ministack._build_persistence_save_dict()))
-    config = Config()
-    config.bind = [f"{os.environ['BIND_HOST']}:{os.environ['GATEWAY_PORT']}"]
-    config.keep_alive_timeout = 75
-    config.loglevel = os.environ["LOG_LEVEL"]
-    saving = asyncio.create_task(saver.run())
-    try:
-        await serve_hypercorn(saver, config)
-    finally:
-        saving.cancel()
-
-
-if __name__ == "__main__":
-    asyncio.run(serve())

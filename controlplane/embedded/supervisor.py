@@ -66,8 +66,10 @@ def _say_nothing(_text: str) -> None:
 
 
 class Supervisor:
-    """Owns the parts of one state folder. ``notice`` hears what people should know; ``restarted`` hears the name of a part that ended and
-    is ready again, on the watching thread."""
+    """Owns the parts of one state folder.
+
+    ``notice`` hears what people should know; ``restarted`` hears, on the watching thread, the name of a part that ended and is ready again.
+    """
 
     def __init__(
         self, state: StateFolder, *, notice: Callable[[str], None] = _say_nothing, restarted: Callable[[str], None] = _say_nothing
@@ -216,7 +218,9 @@ class Supervisor:
             _end_session(running.keeper.pid)
             running.endings = [at for at in running.endings if now - at < ENDINGS_WINDOW_SECONDS] + [now]
             if len(running.endings) >= MAX_ENDINGS:
-                raise PartError(f"{name} ended {MAX_ENDINGS} times within {ENDINGS_WINDOW_SECONDS / 60:.0f} minutes.{self.tail(name)}")
+                raise PartError(
+                    f"{name} ended {MAX_ENDINGS} times within {ENDINGS_WINDOW_SECONDS / 60:.0f} minutes.{self.tail(name)}"
+                )
             delay = 2.0 ** (len(running.endings) - 1)
             running.start_again_at = now + delay
             self.notice(f"{name} ended with status {running.keeper.returncode}; starting it again in {delay:.0f} s.")

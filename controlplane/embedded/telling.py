@@ -27,7 +27,13 @@ class Teller:
         self.console = console
         self.operator: dict[str, str] = {}
         self._progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
         )
         self._tasks: dict[str, TaskID] = {}
 
@@ -77,7 +83,10 @@ class Teller:
         rows += [
             ("One-time code", "python manage.py totp"),
             ("AWS", given.aws_endpoint_url or f"{processes.http_url(stack.ports[processes.STANDIN])} (stand-in, {stack.region})"),
-            ("Redis", "given by REDIS_URL" if given.redis_url else f"{LOOPBACK}:{stack.ports[processes.VALKEY]} (Valkey, keeps nothing)"),
+            (
+                "Redis",
+                "given by REDIS_URL" if given.redis_url else f"{LOOPBACK}:{stack.ports[processes.VALKEY]} (Valkey, keeps nothing)",
+            ),
             ("Database", "given by DATABASE_URL" if given.database_url else str(stack.state.root / "controlplane.sqlite3")),
             ("State and logs", f"{stack.state.root} (addresses and keys for other commands in up.env)"),
             ("End", "Ctrl-C"),
