@@ -1,0 +1,110 @@
+"""Keeps all workers together within AWS's call budgets, an account and region at a time.
+
+One limit in Redis for each (account, region, service, group of operations), decided by :mod:`core.gcra` on Redis's own clock. A call whose
+slot is near reserves it and waits; one whose slot is far raises CallBudgetError, so that the worker can do something else meanwhile.
+
+When Redis does not answer, calls go out unpaced (AWS's own throttling is the second line) and one line is logged an outage; Redis
+is asked again after a few seconds. A Redis that was emptied hands each budget's burst, a second's worth, out once more.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from core import gcra
+from core.aws.budgets import BUDGETS, Budget
+from core.aws.errors import CallBudgetError
+
+logger = logging.getLogger(__name__)
+
+SHARE = 0.8
+"""How much of AWS's budgets the product takes: the rest is for people and other programs in the account."""
+MAX_WAIT_SECONDS = 1.0
+REDIS_TIMEOUT_SECONDS = 0.5
+REDIS_PAUSE_SECONDS = 5.0
+"""How long Redis is left alone after it failed to answer."""
+
+
+class Pacer:
+    """Paces calls across all workers that share a Redis. Safe across threads and forks."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        budgets: Iterable[Budget] = BUDGETS,
+        share: float = SHARE,
+        max_wait_seconds: float = MAX_WAIT_SECONDS,
+        prefix: str = "controlplane:pace",
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._script = redis.register_script(gcra.LUA)
+        self._patience_us = int(max_wait_seconds * gcra.MICROSECONDS)
+        self._limits = {
+            (budget.service, operation): (f"{budget.service}:{budget.group}", self._arguments(budget, share))
+            for budget in budgets
+            for operation in budget.operations
+        }
+        self._prefix = prefix
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._silent_until: float | None = None
+
+    @classmethod
+    def from_url(cls, url: str, **options: float) -> Pacer:
+        """Give a pacer on the Redis at ``url`` (``redis://`` or ``unix://``), with short time-outs and no retries of its own."""
+        redis = Redis.from_url(
+            url,
+            socket_timeout=REDIS_TIMEOUT_SECONDS,
+            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        return cls(redis, **options)  # type: ignore[arg-type]  # share and max_wait_seconds
+
+    def wait(self, account_id: str, region: str, service: str, operation: str) -> None:
+        """Return when the call may be sent, at once for operations without a budget.
+
+        Waits up to ``max_wait_seconds`` in the slot it has reserved; raises CallBudgetError, with nothing reserved, when it would be longer.
+        """
+        found = self._limits.get((service, operation))
+        if found is None or self._is_redis_resting():
+            return
+        group, arguments = found
+        try:
+            reply = self._script(keys=[f"{self._prefix}:{account_id}:{region}:{group}"], args=arguments)
+        except RedisError as error:
+            self._rest(error)
+            return
+        if self._silent_until is not None:
+            self._silent_until = None
+            logger.info("AWS calls are paced again: Redis answers")
+        decision = gcra.read_reply(reply)
+        if not decision.allowed:
+            seconds = (decision.retry_after_us or 0) / gcra.MICROSECONDS
+            raise CallBudgetError(
+                f"The call budget for {group} in {region} is used up for {seconds:.1f} s.",
+                retry_after_seconds=seconds,
+                service=service,
+                operation=operation,
+            )
+        if decision.wait_us:
+            self._sleep(decision.wait_us / gcra.MICROSECONDS)
+
+    def _arguments(self, budget: Budget, share: float) -> tuple[int, int, int, int]:
+        return gcra.script_arguments(budget.limit(share), patience_us=self._patience_us)
+
+    def _is_redis_resting(self) -> bool:
+        return self._silent_until is not None and self._monotonic() < self._silent_until
+
+    def _rest(self, error: RedisError) -> None:
+        if self._silent_until is None:
+            logger.warning("AWS calls are not paced: Redis does not answer (%s)", error)
+        self._silent_until = self._monotonic() + REDIS_PAUSE_SECONDS
