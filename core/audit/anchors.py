@@ -1,8 +1,9 @@
 """Anchors: the head of the global chain, written now and then to a place that the database's owner does not own.
 
-Somebody who can drop triggers can cut the chain's tail off and move the head back to an earlier, genuine hash. Only a witness outside the database
-can tell. Each anchor is one small JSON object in Django's default storage, named by sequence and hash, so that none ever replaces another. In
-production that is S3; versioning and Object Lock on that bucket (compliance mode) make the series append-only for its owner too.
+Somebody who can drop triggers can cut the chain's tail off and move the head back to an earlier, genuine hash. Only a witness
+outside the database can tell. Each anchor is one small JSON object in Django's default storage, named by sequence and hash, so that
+none ever replaces another. In production that is S3; versioning and Object Lock on that bucket (compliance mode) make the series
+append-only for its owner too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The arithmetic of the chains: canonical text, keys, message authentication codes. Pure.
 
 Every code is HMAC-SHA-256 (RFC 2104) over a canonical JSON array: fixed order, no spaces, ASCII only, strings quoted, so that no
-field can slide into its neighbour. The first member names the purpose, so that a code made for one purpose is worth nothing for another. Three codes an event:
+field can slide into its neighbour. The first member names the purpose, so that a code made for one purpose is worth nothing for
+another. Three codes an event:
 
 * the *entry code* over what was recorded (made in the act's own transaction);
 * the *tenant hash* over the entry code, its number in the tenant's chain and the tenant hash before;

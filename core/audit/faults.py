@@ -33,9 +33,9 @@ class Fault:
 class Verdict:
     """What a run of the verifier found.
 
-    ``chain`` is ``*`` or a tenant's id. ``checked`` counts sealed entries. ``pending`` counts entries that wait for their seal; their own
-    codes were checked. ``anchors`` counts anchors that were compared. ``unguarded`` names database triggers that should be there and are not, and
-    ``notes`` says in words what does not break the chain and still wants an operator's eye.
+    ``chain`` is ``*`` or a tenant's id. ``checked`` counts sealed entries. ``pending`` counts entries that wait for their seal;
+    their own codes were checked. ``anchors`` counts anchors that were compared. ``unguarded`` names database triggers that should
+    be there and are not, and ``notes`` says in words what does not break the chain and still wants an operator's eye.
     """
 
     chain: str

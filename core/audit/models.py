@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
 from typing import Any, NoReturn
 
 from django.db import models
@@ -32,25 +31,29 @@ class AppendOnlyQuerySet(models.QuerySet["AuditEvent"]):
     """A queryset that reads; every bulk write raises AppendOnlyError."""
 
     def update(self, **kwargs: Any) -> NoReturn:
+        """Refuse."""
         raise AppendOnlyError("Entries of the audit log are never changed.")
 
     def delete(self) -> NoReturn:
+        """Refuse."""
         raise AppendOnlyError("Entries of the audit log are never deleted.")
 
     def bulk_create(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse."""
         raise AppendOnlyError("Entries are written one at a time, by core.audit.services.record.")
 
-    def bulk_update(self, objs: Iterable[AuditEvent], fields: Collection[str], batch_size: int | None = None) -> NoReturn:
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse."""
         raise AppendOnlyError("Entries of the audit log are never changed.")
 
 
 class AuditEvent(models.Model):
     """Who did what, to whom, why, and how it ended.
 
-    The content and ``entry_mac`` are written with the act, in its transaction. ``sequence``, the hashes and the tenant's part are empty until the
-    event is sealed, right after that transaction has committed (``core.audit.sealing``); an event is *pending* until then. ``position`` is the order of
-    writing, with gaps where transactions were rolled back; ``sequence`` is the order in the chain, without gaps. ``details_json`` is kept as
-    the very text that was signed: a database's JSON type may rewrite numbers.
+    The content and ``entry_mac`` are written with the act, in its transaction. ``sequence``, the hashes and the tenant's part are
+    empty until the event is sealed, right after that transaction has committed (``core.audit.sealing``); an event is *pending*
+    until then. ``position`` is the order of writing, with gaps where transactions were rolled back; ``sequence`` is the order in
+    the chain, without gaps. ``details_json`` is kept as the very text that was signed: a database's JSON type may rewrite numbers.
     """
 
     position = models.BigAutoField(primary_key=True)
@@ -97,6 +100,17 @@ class AuditEvent(models.Model):
     def __str__(self) -> str:
         return f"{self.action} {self.target}"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert a new event; raises AppendOnlyError for one that is already stored."""
+        if not self._state.adding:
+            raise AppendOnlyError("Entries of the audit log are never changed.")
+        kwargs["force_insert"] = True
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse."""
+        raise AppendOnlyError("Entries of the audit log are never deleted.")
+
     @property
     def id(self) -> str:
         """The public id, ``aud_...``."""
@@ -117,16 +131,6 @@ class AuditEvent(models.Model):
     def is_sealed(self) -> bool:
         """Whether the event has its place in the chain."""
         return self.sequence is not None
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Insert a new event; raises AppendOnlyError for one that is already stored."""
-        if not self._state.adding:
-            raise AppendOnlyError("Entries of the audit log are never changed.")
-        kwargs["force_insert"] = True
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise AppendOnlyError("Entries of the audit log are never deleted.")
 
 
 class AuditHead(models.Model):

@@ -1,12 +1,12 @@
 """Sealing: giving committed events their places in the global chain and in their tenants' chains.
 
-Why after commit and not with the act: a chain has one end, so whoever appends holds its lock until commit. Taken inside every audited
-transaction that lock serialises the product on the log, and deadlocks as soon as two services touch other rows after it in different order.
-Here each transaction only inserts, and one sealer at a time links what has been committed. What that costs, and what
-guards an event until it is sealed, is in ``docs/decisions/0003-audit-chain.md``.
+Why after commit and not with the act: a chain has one end, so whoever appends holds its lock until commit. Taken inside every
+audited transaction that lock serialises the product on the log, and deadlocks as soon as two services touch other rows after it in
+different order. Here each transaction only inserts, and one sealer at a time links what has been committed. What that costs, and
+what guards an event until it is sealed, is in ``docs/decisions/0003-audit-chain.md``.
 
-Lock order: the global head, then the heads of tenants in order of their ids. Nothing else is locked while they are held, and no caller
-holds anything: a sealer runs in a transaction of its own.
+Lock order: the global head, then the heads of tenants in order of their ids. Nothing else is locked while they are held, and no
+caller holds anything: a sealer runs in a transaction of its own.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def seal() -> int:
     """Seal all pending events; gives how many. Safe to run anywhere, as often as anybody likes.
 
     If another sealer is at work this one leaves it the work: that one looks again after releasing the lock, so nothing that was
-    committed before the lock was found taken is left behind. An event whose entry code is wrong is never sealed; ``verify`` names it.
+    committed before the lock was found taken is left behind. An event whose entry code is wrong is never sealed; ``verify`` names
+    it.
     """
     total = 0
     bad: set[int] = set()
@@ -129,7 +130,7 @@ def _link(ring: Keyring, event: AuditEvent, head: AuditHead, tenant_head: AuditH
 
 def _write(event: AuditEvent) -> None:
     """The one change that an event ever sees; the triggers let it pass once."""
-    rows = models.QuerySet(AuditEvent).filter(pk=event.pk, sequence__isnull=True)
+    rows: models.QuerySet[AuditEvent] = models.QuerySet(AuditEvent).filter(pk=event.pk, sequence__isnull=True)
     changed = rows.update(
         sequence=event.sequence,
         previous_hash=event.previous_hash,

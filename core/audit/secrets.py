@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 # `secret_arn` and `token_id` name a secret without holding it; `secret` and `client_secret` hold it.
 _SUSPECT = re.compile(
-    r"(pass(word|wd|phrase)|secret|token|authori[sz]ation|api_?key|private_?key|access_?key|signing_?key|credential|cookie|otp|pepper|plaintext)",
+    r"(pass(word|wd|phrase)|secret|token|authori[sz]ation|api_?key|private_?key|access_?key|signing_?key|credential|cookie|pepper"
+    r"|plaintext|(^|_)t?otp(_|$))",
     re.IGNORECASE,
 )
 _NAMES_ONLY = re.compile(
@@ -15,7 +16,8 @@ _NAMES_ONLY = re.compile(
     re.IGNORECASE,
 )
 _SECRET_VALUES = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY|\bwhsec_|\beyJ[\w-]{8,}\.[\w-]{8,}\.|\bBearer\s+\S{8,}|\bBasic\s+[A-Za-z0-9+/=]{12,}|[?&]X-Amz-(Signature|Security-Token)=",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY|\bwhsec_|\beyJ[\w-]{8,}\.[\w-]{8,}\.|\bBearer\s+\S{8,}|\bBasic\s+[A-Za-z0-9+/=]{12,}"
+    r"|[?&]X-Amz-(Signature|Security-Token)=",
 )
 
 

@@ -25,9 +25,9 @@ def list_events(
 ) -> QuerySet[AuditEvent]:
     """Events, newest first; each filter that is given narrows. Slice it: a page is one query.
 
-    ``action`` may end in ``.`` or ``.*`` to mean all of a noun (``key.*``). ``actor`` is an actor's id or ``kind:id``. ``since`` is inclusive, ``until``
-    exclusive. ``before`` is the ``position`` of the last event of the page before. A tenant's own door passes ``tenant_id``: it then sees
-    no other's.
+    ``action`` may end in ``.`` or ``.*`` to mean all of a noun (``key.*``). ``actor`` is an actor's id or ``kind:id``. ``since`` is
+    inclusive, ``until`` exclusive. ``before`` is the ``position`` of the last event of the page before. A tenant's own door passes
+    ``tenant_id``: it then sees no other's.
     """
     events = AuditEvent.objects.order_by("-position")
     if tenant_id is not None:

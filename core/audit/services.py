@@ -40,8 +40,8 @@ def record(
     """Write an event into the caller's transaction, so that it stands if and only if the act does; it is sealed right after commit.
 
     It takes no lock that another transaction could wait for: call it anywhere in a transaction, as often as needed. ``action`` is
-    ``noun.participle``; ``reason`` is cut at 4,000 characters. Raises TransactionManagementError outside a transaction, SecretInDetailsError
-    when ``details`` look like a secret, ValueError or TypeError when an argument cannot be recorded.
+    ``noun.participle``; ``reason`` is cut at 4,000 characters. Raises TransactionManagementError outside a transaction,
+    SecretInDetailsError when ``details`` look like a secret, ValueError or TypeError when an argument cannot be recorded.
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("An audit event belongs into the transaction of the act that it tells of.")

@@ -1,9 +1,9 @@
 """The triggers that make the database itself refuse to change the log, for SQLite and PostgreSQL.
 
-An entry may be inserted, and sealed once (from no sequence to one, with everything that was recorded untouched). A head moves forward
-only. Only a migration installs or removes them; a migration that alters these tables must install them again, because SQLite drops
-triggers with the table that Django rebuilds (``missing`` tells, and the verifier asks it). A PostgreSQL superuser can switch triggers off: the
-keyed chain is what finds that out.
+An entry may be inserted, and sealed once (from no sequence to one, with everything that was recorded untouched). A head moves
+forward only. Only a migration installs or removes them; a migration that alters these tables must install them again, because
+SQLite drops triggers with the table that Django rebuilds (``missing`` tells, and the verifier asks it). A PostgreSQL superuser can
+switch triggers off: the keyed chain is what finds that out.
 """
 
 from __future__ import annotations

@@ -30,9 +30,9 @@ Progress = Callable[[int, int], None]
 def verify(*, tenant_id: str | None = None, progress: Progress | None = None, anchors: bool = True) -> Verdict:
     """Check the global chain and every tenant's end, or one tenant's chain alone, and name the first bad entry.
 
-    Reads only, in chunks, and lets writers go on: what is sealed while it runs is left to the next run. ``progress(checked, total)`` is called
-    now and then. ``anchors=False`` leaves the object store alone; a tenant's chain has no anchors. A tenant's run tells nothing of columns that
-    only the global chain covers.
+    Reads only, in chunks, and lets writers go on: what is sealed while it runs is left to the next run. ``progress(checked,
+    total)`` is called now and then. ``anchors=False`` leaves the object store alone; a tenant's chain has no anchors. A tenant's
+    run tells nothing of columns that only the global chain covers.
     """
     chain: Chain = TenantChain(tenant_id) if tenant_id else GlobalChain()
     anchored, notes = read_anchors(keyring()) if anchors and tenant_id is None else ({}, ())
@@ -135,7 +135,9 @@ def _beyond_head(walk: _Walk) -> Fault | None:
 def _check_pending(ring: Keyring, tenant_id: str | None) -> tuple[int, tuple[str, ...], Fault | None]:
     """How many wait for their seal, what to say of them, and the first that is not genuine."""
     waiting = pending().filter(tenant_id=tenant_id) if tenant_id else pending()
-    count, notes, first_bad = 0, (), None
+    count = 0
+    notes: tuple[str, ...] = ()
+    first_bad: Fault | None = None
     for event in waiting.iterator(chunk_size=CHUNK):
         if count == 0 and event.recorded_at < timezone.now() - PENDING_IS_OLD:
             notes = (f"entries wait for their seal since {event.recorded_at:%Y-%m-%d %H:%M:%S} UTC; the sealer is not running",)

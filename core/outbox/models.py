@@ -17,8 +17,8 @@ def new_event_id() -> str:
 class OutboxEvent(models.Model):
     """Something that happened, in words of the domain (``tenant.activated``), written in the transaction that made it happen.
 
-    ``sequence`` is empty until the relay has seen the event committed and gives it its place: gapless, and for each tenant the order in
-    which consumers get it. ``position`` is the order of writing, with gaps where transactions were rolled back.
+    ``sequence`` is empty until the relay has seen the event committed and gives it its place: gapless, and for each tenant the
+    order in which consumers get it. ``position`` is the order of writing, with gaps where transactions were rolled back.
     """
 
     position = models.BigAutoField(primary_key=True)

@@ -10,8 +10,11 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from core.actors import Actor
+from core.audit.services import record
 from core.outbox.doorbell import ring
-from core.outbox.models import OutboxEvent
+from core.outbox.models import Delivery, DeliveryState, OutboxEvent
+from core.transitions import change_state
 
 _TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
@@ -19,10 +22,10 @@ _TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 def publish(*, type: str, subject: str, tenant_id: str | None, data: Mapping[str, Any]) -> OutboxEvent:
     """Write an event into the caller's transaction and ring the relay when it commits.
 
-    ``type`` is ``noun.participle``, ``subject`` the public id of what it happened to, ``data`` JSON without secrets. It takes no lock
-    that another transaction could wait for, and no trouble with the broker ever reaches the caller. Consumers get the events of a tenant in
-    an order in which they can have committed: an event published by a transaction that began after another's commit comes later. Raises
-    TransactionManagementError outside a transaction, ValueError for a malformed type or subject.
+    ``type`` is ``noun.participle``, ``subject`` the public id of what it happened to, ``data`` JSON without secrets. It takes no
+    lock that another transaction could wait for, and no trouble with the broker ever reaches the caller. Consumers get the events
+    of a tenant in an order in which they can have committed: an event published by a transaction that began after another's commit
+    comes later. Raises TransactionManagementError outside a transaction, ValueError for a malformed type or subject.
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("An event belongs into the transaction that makes it true.")
@@ -35,3 +38,38 @@ def publish(*, type: str, subject: str, tenant_id: str | None, data: Mapping[str
     )
     transaction.on_commit(partial(ring, event.tenant_id), robust=True)
     return event
+
+
+def redrive(*, delivery: Delivery, actor: Actor, reason: str) -> None:
+    """Give a dead delivery its whole budget again, from now. Raises IllegalTransitionError when it is not dead."""
+    with transaction.atomic():
+        change_state(
+            delivery,
+            to=DeliveryState.PENDING,
+            sources=[DeliveryState.DEAD],
+            attempts=0,
+            due_at=timezone.now(),
+            leased_until=None,
+            finished_at=None,
+        )
+        _record(delivery, "delivery.redriven", actor, reason)
+        transaction.on_commit(partial(ring, delivery.stream or None), robust=True)
+
+
+def discard(*, delivery: Delivery, actor: Actor, reason: str) -> None:
+    """Decide that a consumer does without an event, so that the tenant's later ones go on. Raises IllegalTransitionError when it is not dead."""
+    with transaction.atomic():
+        change_state(delivery, to=DeliveryState.DISCARDED, sources=[DeliveryState.DEAD], finished_at=timezone.now())
+        _record(delivery, "delivery.discarded", actor, reason)
+        transaction.on_commit(partial(ring, delivery.stream or None), robust=True)
+
+
+def _record(delivery: Delivery, action: str, actor: Actor, reason: str) -> None:
+    record(
+        action=action,
+        actor=actor,
+        target=delivery.event.public_id,
+        tenant_id=delivery.event.tenant_id,
+        reason=reason,
+        details={"consumer": delivery.consumer, "type": delivery.event.type, "last_error": delivery.last_error},
+    )
