@@ -148,7 +148,7 @@ def leading_key_condition(cell: CellFacts, leading_key: str) -> dict[str, dict[s
 def key_statements(scope: Scope) -> list[Statement]:
     """Use of the key: called directly with the tenant in the encryption context, or by S3 for objects under the tenant's prefix.
 
-    S3 names the object in the context, or the bucket when a bucket key is on; the bucket alone would be the same for every pooled
+    A caller may add to the context that S3 sends, so the direct statement is for direct calls alone (``kms:ViaService`` absent). S3 names the object in the context, or the bucket when a bucket key is on; the bucket alone would be the same for every pooled
     tenant, so the shared bucket must have its bucket key off.
     """
     if not scope.cell.capabilities.encryption_context:
@@ -158,7 +158,7 @@ def key_statements(scope: Scope) -> list[Statement]:
         "StringLike": {S3_CONTEXT_KEY: [f"{scope.bucket_arn}/{scope.prefix}*", *([scope.bucket_arn] if scope.is_alone else [])]},
     }
     return [
-        statement("Key", KEY_ACTIONS, scope.key_arn, {_equals(scope.who): {CONTEXT_KEY: scope.who}}),
+        statement("Key", KEY_ACTIONS, scope.key_arn, {_equals(scope.who): {CONTEXT_KEY: scope.who}, "Null": {"kms:ViaService": "true"}}),
         statement("KeyThroughS3", ("kms:Decrypt", "kms:GenerateDataKey"), scope.key_arn, through_s3),
     ]
 
