@@ -61,6 +61,8 @@ class AppClientSettings:
     refresh_token_days: int = 30
     read_attributes: tuple[str, ...] = ()
     write_attributes: tuple[str, ...] = ()
+    hides_unknown_users: bool = True
+    revokes_tokens: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +121,17 @@ class Cognito(CognitoUsers):
         tags: Mapping[str, str],
         custom_attributes: tuple[CustomAttribute, ...] = (),
         settings: UserPoolSettings | None = None,
+        sign_in_by_email: bool = True,
     ) -> UserPool:
-        """Make a pool whose users sign in with their e-mail address. Not repeatable: a second call makes a second pool."""
+        """Make a pool whose users sign in with their e-mail address, or by plain user name: then two users may share an address.
+
+        Not repeatable: a second call makes a second pool.
+        """
         answer = self._call(
             self._client.create_user_pool,
             PoolName=name,
             UserPoolTags=dict(tags),
-            UsernameAttributes=["email"],
+            UsernameAttributes=["email"] if sign_in_by_email else [],
             UsernameConfiguration={"CaseSensitive": False},
             Schema=[_schema(attribute) for attribute in custom_attributes],
             AccountRecoverySetting={"RecoveryMechanisms": [{"Priority": 1, "Name": "verified_email"}]},
@@ -212,6 +218,10 @@ class Cognito(CognitoUsers):
         self._call(self._client.create_group, UserPoolId=pool_id, GroupName=name, Description=description)
         return Group(name, pool_id, description)
 
+    def put_group_description(self, pool_id: str, name: str, description: str) -> None:
+        """Set a group's description; raises AwsNotFoundError."""
+        self._call(self._client.update_group, UserPoolId=pool_id, GroupName=name, Description=description)
+
     def delete_group(self, pool_id: str, name: str) -> None:
         """Delete a group, its members stay in the pool; a missing one is fine."""
         try:
@@ -274,8 +284,8 @@ def _client_settings(settings: AppClientSettings) -> Any:
         "IdTokenValidity": settings.id_token_minutes,
         "RefreshTokenValidity": settings.refresh_token_days,
         "TokenValidityUnits": {"AccessToken": "minutes", "IdToken": "minutes", "RefreshToken": "days"},
-        "PreventUserExistenceErrors": "ENABLED",
-        "EnableTokenRevocation": True,
+        "PreventUserExistenceErrors": "ENABLED" if settings.hides_unknown_users else "LEGACY",
+        "EnableTokenRevocation": settings.revokes_tokens,
         **{key: value for key, value in attributes.items() if value},
     }
 
@@ -293,5 +303,7 @@ def _app_client(raw: Mapping[str, Any]) -> AppClient:
             refresh_token_days=raw.get("RefreshTokenValidity", 0),
             read_attributes=tuple(sorted(raw.get("ReadAttributes", ()))),
             write_attributes=tuple(sorted(raw.get("WriteAttributes", ()))),
+            hides_unknown_users=raw.get("PreventUserExistenceErrors") == "ENABLED",
+            revokes_tokens=raw.get("EnableTokenRevocation", False),
         ),
     )

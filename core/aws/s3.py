@@ -30,6 +30,7 @@ class Bucket:
     bucket_key: bool
     versioning: bool
     public_access_blocked: bool
+    owner_enforced: bool
     policy: dict[str, Any] | None
 
 
@@ -37,7 +38,7 @@ class S3(S3Objects):
     """The gateway to S3."""
 
     def find_bucket(self, name: str) -> Bucket | None:
-        """Read a bucket's settings back, or None when there is none. Costs six calls: HeadBucket, and one a setting."""
+        """Read a bucket's settings back, or None when there is none. Costs seven calls: HeadBucket, and one a setting."""
         if not self.is_bucket(name):
             return None
         rule = self._encryption(name)
@@ -51,6 +52,7 @@ class S3(S3Objects):
             bucket_key=rule.get("BucketKeyEnabled", False),
             versioning=self._call(self._client.get_bucket_versioning, Bucket=name).get("Status") == "Enabled",
             public_access_blocked=len(block) == 4 and all(block.values()),
+            owner_enforced=self._ownership(name) == "BucketOwnerEnforced",
             policy=json.loads(policy) if policy else None,
         )
 
@@ -81,10 +83,13 @@ class S3(S3Objects):
         tag_set = [{"Key": key, "Value": value} for key, value in tags.items()]
         self._call(self._client.put_bucket_tagging, Bucket=name, Tagging={"TagSet": tag_set})  # type: ignore[typeddict-item]
 
-    def put_bucket_encryption(self, name: str, *, kms_key_arn: str = "") -> None:
-        """Encrypt new objects by default: under the given KMS key, with bucket keys to save calls, or under S3's own."""
+    def put_bucket_encryption(self, name: str, *, kms_key_arn: str = "", bucket_key: bool = True) -> None:
+        """Encrypt new objects by default: under the given KMS key, or under S3's own.
+
+        ``bucket_key`` saves calls to KMS; the price is an encryption context that names the bucket and not the object.
+        """
         default: Any = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": kms_key_arn} if kms_key_arn else {"SSEAlgorithm": "AES256"}
-        rule: Any = {"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": bool(kms_key_arn)}
+        rule: Any = {"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": bool(kms_key_arn) and bucket_key}
         self._call(self._client.put_bucket_encryption, Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
 
     def put_bucket_versioning(self, name: str) -> None:
@@ -104,6 +109,11 @@ class S3(S3Objects):
             },
         )
 
+    def put_bucket_ownership(self, name: str) -> None:
+        """Switch object ACLs off: the bucket's owner owns every object."""
+        rules: Any = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+        self._call(self._client.put_bucket_ownership_controls, Bucket=name, OwnershipControls=rules)
+
     def put_bucket_policy(self, name: str, document: Mapping[str, Any]) -> None:
         """Replace the bucket's policy."""
         self._call(self._client.put_bucket_policy, Bucket=name, Policy=json.dumps(document))
@@ -115,6 +125,10 @@ class S3(S3Objects):
     def delete_bucket(self, name: str) -> None:
         """Delete an empty bucket; a missing one is fine. Raises AwsConflictError while it holds anything, old versions included."""
         self._optional(self._client.delete_bucket, name, None)
+
+    def _ownership(self, name: str) -> str:
+        rules = self._optional(self._client.get_bucket_ownership_controls, name, {}).get("OwnershipControls", {}).get("Rules", ())
+        return str(rules[0]["ObjectOwnership"]) if rules else ""
 
     def _encryption(self, name: str) -> Mapping[str, Any]:
         answer = self._optional(self._client.get_bucket_encryption, name, {})

@@ -45,14 +45,16 @@ class S3Objects(Gateway):
     _client: S3Client
 
     def put_object(
-        self, bucket: str, key: str, body: bytes = b"", *, tags: Mapping[str, str] | None = None, kms_key_arn: str = ""
+        self, bucket: str, key: str, body: bytes = b"", *, tags: Mapping[str, str] | None = None, kms_key_arn: str = "", s3_key: bool = False
     ) -> None:
-        """Write an object whole. Without ``kms_key_arn`` the bucket's default encryption applies."""
+        """Write an object whole. Without ``kms_key_arn`` the bucket's default encryption applies, or S3's own key with ``s3_key``."""
         optional: dict[str, Any] = {}
         if tags:
             optional["Tagging"] = urlencode(tags)
         if kms_key_arn:
             optional |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_arn}
+        elif s3_key:
+            optional["ServerSideEncryption"] = "AES256"
         self._call(self._client.put_object, Bucket=bucket, Key=key, Body=body, **optional)
 
     def find_object(self, bucket: str, key: str) -> ObjectInfo | None:
