@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from controlplane.embedded.bootstrap import Footing
     from core.aws.session import Aws
 
+pytest_plugins = ["tests.append_only"]
+
 MARKER_KEY = "controlplane-tests"
 """Says that a Redis database is the tests' to empty."""
 BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
