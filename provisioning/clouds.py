@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from django.conf import settings
 
 from core.aws.pacing import Pacer
@@ -25,5 +27,11 @@ def connect_to(cell: CellFacts, *, session_name: str) -> Aws:
 
     Calls are paced by AWS's published budgets where the cell has them, over all workers, through Redis.
     """
-    pacer = Pacer(settings.REDIS_URL) if cell.capabilities.call_budgets else None
+    pacer = _pacer(settings.REDIS_URL) if cell.capabilities.call_budgets else None
     return connect(target_of(cell), session_name=session_name, pacer=pacer)
+
+
+@cache
+def _pacer(redis_url: str) -> Pacer:
+    """One pacer, and one connection pool, a process."""
+    return Pacer.from_url(redis_url)

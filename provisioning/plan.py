@@ -14,6 +14,7 @@ from provisioning.resources import KINDS
 from provisioning.resources.base import Desired, ResourceKind
 
 ENSURE, REMOVE, RETAIN = "ensure", "remove", "retain"
+STANDS_ON_NEW = "stands on something that is being made anew"
 PRESENT, RETAINED, ABSENT = "present", "retained", "absent"
 
 
@@ -62,7 +63,7 @@ def _ensures(wanted: Iterable[Desired], recorded: Mapping[tuple[str, str], Entry
     for item in wanted:
         entry = recorded.get((item.kind, item.name))
         why = _why_ensure(item, entry, remade)
-        if why and (entry is None or entry.state != PRESENT):
+        if why is not None and (entry is None or entry.state != PRESENT or why == STANDS_ON_NEW):
             remade.add(item.kind)
         if why is None and check_all:
             why = "read back and correct if it differs"
@@ -81,7 +82,7 @@ def _why_ensure(item: Desired, entry: Entry | None, remade: Collection[str]) -> 
     if entry.fingerprint != item.fingerprint:
         return "should look different"
     if any(kind in remade for kind in KINDS[item.kind].DEPENDS_ON):
-        return "stands on something that is being made anew"
+        return STANDS_ON_NEW
     return None
 
 
