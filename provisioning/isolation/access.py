@@ -41,7 +41,13 @@ ITEM_ACTIONS: Final = (
 )
 KEY_ACTIONS: Final = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
 SECRET_ACTIONS: Final = ("secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret")
-LOG_ACTIONS: Final = ("logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams", "logs:GetLogEvents", "logs:FilterLogEvents")
+LOG_ACTIONS: Final = (
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "logs:DescribeLogStreams",
+    "logs:GetLogEvents",
+    "logs:FilterLogEvents",
+)
 
 TENANT_VARIABLE: Final = f"${{aws:PrincipalTag/{TAG_TENANT}}}"
 CONTEXT_KEY: Final = f"kms:EncryptionContext:{TAG_TENANT}"
@@ -142,23 +148,29 @@ def leading_key_condition(cell: CellFacts, leading_key: str) -> dict[str, dict[s
     """Items under this partition key only; nothing for a stand-in that does not fill the key in, where it would refuse everybody."""
     if not cell.capabilities.leading_keys:
         return {}
-    return {f"ForAllValues:{_equals(leading_key)}": {"dynamodb:LeadingKeys": leading_key}, "Null": {"dynamodb:LeadingKeys": "false"}}
+    return {
+        f"ForAllValues:{_equals(leading_key)}": {"dynamodb:LeadingKeys": leading_key},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
 
 
 def key_statements(scope: Scope) -> list[Statement]:
     """Use of the key: called directly with the tenant in the encryption context, or by S3 for objects under the tenant's prefix.
 
-    A caller may add to the context that S3 sends, so the direct statement is for direct calls alone (``kms:ViaService`` absent). S3 names the object in the context, or the bucket when a bucket key is on; the bucket alone would be the same for every pooled
-    tenant, so the shared bucket must have its bucket key off.
+    A caller may add to the context that S3 sends, so the first statement is for direct calls alone (``kms:ViaService`` absent). S3
+    itself names the object, or only the bucket when a bucket key is on; the bucket is the same for every pooled tenant, so the shared
+    bucket must have its bucket key off.
     """
     if not scope.cell.capabilities.encryption_context:
         return [statement("Key", KEY_ACTIONS, scope.key_arn)]
+    direct = {_equals(scope.who): {CONTEXT_KEY: scope.who}, "Null": {"kms:ViaService": "true"}}
+    places = [f"{scope.bucket_arn}/{scope.prefix}*", *([scope.bucket_arn] if scope.is_alone else [])]
     through_s3 = {
         "StringEquals": {"kms:ViaService": endpoint_host(scope.cell, "s3")},
-        "StringLike": {S3_CONTEXT_KEY: [f"{scope.bucket_arn}/{scope.prefix}*", *([scope.bucket_arn] if scope.is_alone else [])]},
+        "StringLike": {S3_CONTEXT_KEY: places if scope.is_alone else places[0]},
     }
     return [
-        statement("Key", KEY_ACTIONS, scope.key_arn, {_equals(scope.who): {CONTEXT_KEY: scope.who}, "Null": {"kms:ViaService": "true"}}),
+        statement("Key", KEY_ACTIONS, scope.key_arn, direct),
         statement("KeyThroughS3", ("kms:Decrypt", "kms:GenerateDataKey"), scope.key_arn, through_s3),
     ]
 

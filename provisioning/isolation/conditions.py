@@ -36,7 +36,9 @@ _NEGATED: Final[dict[str, Compare]] = {"StringNotEquals": _equals, "StringNotLik
 def all_hold(conditions: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
     """Say whether every condition of a statement holds; raises UnsupportedPolicyError on an operator that is not known."""
     return all(
-        _holds(operator, key.lower(), _listed(wanted), context) for operator, block in conditions.items() for key, wanted in block.items()
+        _holds(operator, key.lower(), _listed(wanted), context)
+        for operator, block in conditions.items()
+        for key, wanted in block.items()
     )
 
 

@@ -62,7 +62,11 @@ def decide(request: Request, policies: Policies) -> Decision:
     refused as not supported, because it could widen what a session policy narrows.
     """
     layers = [("identity policy", list(policies.identity))]
-    layers += [(name, [found]) for name, found in (("boundary", policies.boundary), ("session policy", policies.session)) if found is not None]
+    layers += [
+        (name, [found])
+        for name, found in (("boundary", policies.boundary), ("session policy", policies.session))
+        if found is not None
+    ]
     is_key = request.action.lower().startswith("kms:")
     if policies.resource is not None:
         layers.append(("resource policy", [policies.resource]))
@@ -128,7 +132,7 @@ def _names(principal: Any, arn: str) -> bool:
     if not isinstance(principal, dict) or set(principal) != {"AWS"}:
         raise UnsupportedPolicyError("The principal has a form that is not understood.")
     account = ":".join(arn.split(":", 5)[:5])
-    return any(one == arn or one == f"{account}:root" for one in _listed(principal["AWS"]))
+    return any(one in (arn, f"{account}:root") for one in _listed(principal["AWS"]))
 
 
 def _listed(value: Any) -> tuple[str, ...]:

@@ -135,7 +135,7 @@ def _runs(characters: str) -> list[str]:
 
 
 class _Question:
-    """One query to the solver: is there a request such that everything asserted holds?
+    """One query to the solver: whether there is a request such that everything asserted holds.
 
     A condition key has a presence and one value. For a multi-valued key the value stands for any one of several, which is enough: what
     holds for all of them holds for that one. ``s3:prefix`` is present when it is constrained to be; its absence equals the empty prefix.

@@ -54,7 +54,15 @@ _STACK_ACTIONS: Final = """
     DescribeStackEvents DescribeStackResources DescribeStacks ExecuteChangeSet GetTemplate ListStackResources TagResource UntagResource
     UpdateStack UpdateTerminationProtection
 """.split()
-_ROLE_READ: Final = ("GetRole", "GetRolePolicy", "ListRolePolicies", "ListAttachedRolePolicies", "ListRoleTags", "TagRole", "UntagRole")
+_ROLE_READ: Final = (
+    "GetRole",
+    "GetRolePolicy",
+    "ListRolePolicies",
+    "ListAttachedRolePolicies",
+    "ListRoleTags",
+    "TagRole",
+    "UntagRole",
+)
 _ROLE_CHANGE: Final = ("DeleteRole", "UpdateAssumeRolePolicy", "UpdateRole")
 _ROLE_BOUND: Final = ("CreateRole", "PutRolePolicy", "DeleteRolePolicy", "PutRolePermissionsBoundary")
 _BOUNDARY_ACTIONS: Final = """
@@ -125,7 +133,9 @@ def _storage(cell: CellFacts, shared: CellNames) -> list[Statement]:
     return [
         statement("Buckets", _actions("s3", _BUCKET_ACTIONS), buckets),
         statement("Objects", _actions("s3", _OBJECT_ACTIONS), f"{buckets}/*"),
-        statement("Markers", ("s3:PutObject", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObjectTagging"), (f"{marker}/", marker)),
+        statement(
+            "Markers", ("s3:PutObject", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObjectTagging"), (f"{marker}/", marker)
+        ),
         statement("Tables", _actions("dynamodb", _TABLE_ACTIONS), tables),
         statement("LogGroups", _actions("logs", _LOG_ACTIONS), arn(cell, "logs", f"log-group:{shared.log_root}*")),
         statement("FindLogGroups", ("logs:DescribeLogGroups",), "*"),
@@ -148,7 +158,9 @@ def _keys_and_secrets(cell: CellFacts, shared: CellNames) -> list[Statement]:
 
 
 def _stacks(cell: CellFacts, shared: CellNames) -> list[Statement]:
-    return [statement("Stacks", _actions("cloudformation", _STACK_ACTIONS), arn(cell, "cloudformation", f"stack/{shared.flat_prefix}*"))]
+    return [
+        statement("Stacks", _actions("cloudformation", _STACK_ACTIONS), arn(cell, "cloudformation", f"stack/{shared.flat_prefix}*"))
+    ]
 
 
 def _roles(cell: CellFacts, shared: CellNames) -> list[Statement]:
