@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 import sys
 
-CHECKING = frozenset({"check", "help", "--help", "--version", "version"})
-"""Commands that must work on a contradictory configuration, because they are how one looks at it."""
+HARMLESS = frozenset({"check", "collectstatic", "help", "--help", "version", "--version"})
+"""Commands that neither serve nor read anybody's data: how one looks at a configuration, and how an image without secrets is built."""
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
     from django.core.management import execute_from_command_line  # noqa: PLC0415  # the module's name comes first
 
-    if len(sys.argv) > 1 and sys.argv[1] not in CHECKING:
+    if len(sys.argv) > 1 and sys.argv[1] not in HARMLESS:
         from controlplane.checks import refuse_unsafe_start  # noqa: PLC0415  # reads the settings
 
         refuse_unsafe_start()
