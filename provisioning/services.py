@@ -155,6 +155,7 @@ def start_suspend(*, actor: Actor, tenant_id: str, reason: str) -> Operation:
     """
     reason = inputs.clean_reason(reason)
     tenant = _locked(tenant_id)
+    _require(tenant, TenantState.ACTIVE, "suspended")
     tenants.move(tenant, to=TenantState.SUSPENDED, actor=actor, reason=reason)
     under_way = Operation.objects.select_for_update(of=("self",)).filter(tenant=tenant, state__in=ACTIVE_STATES).first()
     not_before = None

@@ -27,22 +27,23 @@ def ready_cell(code: str = "prod", **values: Any) -> Cell:
     return cell
 
 
-def onboarded(slug: str = "acme", **values: Any) -> Tenant:
+def onboarded(who: str = "acme", **values: Any) -> Tenant:
     """Start a tenant's onboarding and carry it out as far as it goes."""
-    operation = asked(slug, **values)
+    operation = asked(who, **values)
     engine.run(operation.pk)
-    return Tenant.objects.get(slug=slug)
+    return Tenant.objects.select_related("tier", "cell").get(pk=operation.tenant_id)
 
 
-def asked(slug: str = "acme", **values: Any) -> Operation:
+def asked(who: str = "acme", **values: Any) -> Operation:
     """Start a tenant's onboarding."""
     defaults = {
-        "name": slug.title(),
-        "tier_code": TIER_OF.get(slug, "basic"),
-        "admin_email": f"admin@{slug}.example",
-        "reference": f"test:{slug}",
+        "slug": who,
+        "name": who.title(),
+        "tier_code": TIER_OF.get(who, "basic"),
+        "admin_email": f"admin@{who}.example",
+        "reference": f"test:{who}",
     }
-    return start_onboard(actor=OPERATOR, slug=slug, **{**defaults, **values})
+    return start_onboard(actor=OPERATOR, **{**defaults, **values})
 
 
 def make_due(operation: Operation) -> None:
