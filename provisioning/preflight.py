@@ -42,7 +42,11 @@ def choose_cell(code: str) -> Cell:
     The lock makes the count of quotas and the new tenant one act: two requests for the last place cannot both have it.
     """
     cells = Cell.objects.select_for_update()
-    cell = cells.filter(code=code).first() if code else cells.filter(state=CellState.READY).first()
+    cell = (
+        cells.filter(code=code).first()
+        if code
+        else cells.filter(state=CellState.READY, partition=settings.CONTROLPLANE_PARTITION).first()
+    )
     if cell is None:
         raise _refusal("/cell", "There is no such cell." if code else "No cell is ready to take tenants.", "unknown")
     return cell
