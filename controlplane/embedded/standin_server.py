@@ -19,7 +19,7 @@ from controlplane.embedded.standin import COMPLETE, Saver
 
 def save() -> None:
     """Write the state of every service as ministack does at its end; there is no public call for it (ministack is pinned)."""
-    persistence.save_all(ministack._build_persistence_save_dict())  # noqa: SLF001
+    persistence.save_all(ministack._build_persistence_save_dict())
 
 
 async def serve() -> None:
@@ -31,7 +31,7 @@ async def serve() -> None:
     config.loglevel = os.environ["LOG_LEVEL"]
     saving = asyncio.create_task(saver.run())
     try:
-        await serve_hypercorn(saver, config)  # type: ignore[arg-type]  # an ASGI application, typed by hand
+        await serve_hypercorn(saver, config)
     finally:
         saving.cancel()
 

@@ -77,12 +77,15 @@ class StateFolder:
                 break
             except BlockingIOError:
                 holder = _read_pid(fd)
-                if _is_alive(holder) or time.monotonic() > give_up_at:
+                if _is_alive(holder):
                     os.close(fd)
                     raise StateInUseError(
                         f"Another `manage.py up` (process {holder}) already runs on {self.root}. "
                         "Stop it first, or give this one another folder in CONTROLPLANE_STATE_DIR."
                     ) from None
+                if time.monotonic() > give_up_at:
+                    os.close(fd)
+                    raise StateInUseError(f"Parts of an earlier run on {self.root} have not ended within {ENDING_SECONDS:.0f} s.") from None
                 if not told:
                     notice("The last run was killed; waiting for its parts to end")
                     told = True
@@ -128,11 +131,11 @@ class StateFolder:
         (self.root / name).unlink(missing_ok=True)
 
     def secrets(self, names: Iterable[str]) -> dict[str, str]:
-        """Each name's secret: 256 bits from the system's CSPRNG, made once and kept."""
+        """Each name's secret: 384 bits from the system's CSPRNG, made once and kept."""
         known = self.read("secrets.json")
         missing = [name for name in names if name not in known]
         if missing:
-            known.update({name: secrets.token_urlsafe(32) for name in missing})
+            known.update({name: secrets.token_urlsafe(48) for name in missing})
             self.write("secrets.json", known)
         return known
 
