@@ -12,7 +12,7 @@ A ``Scope`` says *where*: with a tenant's literal names, or with the session tag
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from provisioning.isolation.documents import KEY_PLACEHOLDER, Statement, statement
 from tenants import naming
@@ -163,11 +163,11 @@ def key_statements(scope: Scope) -> list[Statement]:
     """
     if not scope.cell.capabilities.encryption_context:
         return [statement("Key", KEY_ACTIONS, scope.key_arn)]
-    direct = {_equals(scope.who): {CONTEXT_KEY: scope.who}, "Null": {"kms:ViaService": "true"}}
-    places = [f"{scope.bucket_arn}/{scope.prefix}*", *([scope.bucket_arn] if scope.is_alone else [])]
-    through_s3 = {
+    objects = f"{scope.bucket_arn}/{scope.prefix}*"
+    direct: dict[str, dict[str, Any]] = {_equals(scope.who): {CONTEXT_KEY: scope.who}, "Null": {"kms:ViaService": "true"}}
+    through_s3: dict[str, dict[str, Any]] = {
         "StringEquals": {"kms:ViaService": endpoint_host(scope.cell, "s3")},
-        "StringLike": {S3_CONTEXT_KEY: places if scope.is_alone else places[0]},
+        "StringLike": {S3_CONTEXT_KEY: [objects, scope.bucket_arn] if scope.is_alone else objects},
     }
     return [
         statement("Key", KEY_ACTIONS, scope.key_arn, direct),
