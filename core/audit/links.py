@@ -56,7 +56,7 @@ class GlobalChain(Chain):
 
     def compute(self, ring: Keyring, event: AuditEvent, *, code: str, number: int) -> str:
         """The hash over everything: code, writing order, the tenant's part, and the place."""
-        return global_hash(ring, event.key_id, place=place_of(event)._replace(sequence=number), code=code)
+        return global_hash(ring, event.key_id, place=place_of(event, number=number), code=code)
 
 
 class TenantChain(Chain):

@@ -39,14 +39,13 @@ def content_of(event: AuditEvent) -> Content:
     )
 
 
-def place_of(event: AuditEvent) -> Place:
-    """What the hash covers beside the entry code; the event must be sealed."""
-    assert event.sequence is not None
+def place_of(event: AuditEvent, *, number: int) -> Place:
+    """What the hash covers beside the entry code, were the event number ``number`` of the global chain."""
     return Place(
         position=event.position,
         tenant_sequence=event.tenant_sequence,
         tenant_previous_hash=event.tenant_previous_hash,
         tenant_hash=event.tenant_hash,
-        sequence=event.sequence,
+        sequence=number,
         previous_hash=event.previous_hash,
     )

@@ -15,9 +15,9 @@ import logging
 
 from django.db import connection, models, transaction
 
-from core.audit.chain import Keyring, Place, UnknownKeyError, entry_code, global_hash, same, tenant_hash
+from core.audit.chain import Keyring, UnknownKeyError, entry_code, global_hash, same, tenant_hash
 from core.audit.models import GLOBAL_CHAIN, AuditEvent, AuditHead
-from core.audit.rows import content_of, keyring
+from core.audit.rows import content_of, keyring, place_of
 
 log = logging.getLogger("core.audit")
 BATCH = 500
@@ -115,15 +115,7 @@ def _link(ring: Keyring, event: AuditEvent, head: AuditHead, tenant_head: AuditH
         )
         tenant_head.sequence, tenant_head.hash = event.tenant_sequence, event.tenant_hash
     event.sequence, event.previous_hash = head.sequence + 1, head.hash
-    place = Place(
-        position=event.position,
-        tenant_sequence=event.tenant_sequence,
-        tenant_previous_hash=event.tenant_previous_hash,
-        tenant_hash=event.tenant_hash,
-        sequence=event.sequence,
-        previous_hash=event.previous_hash,
-    )
-    event.hash = global_hash(ring, event.key_id, place=place, code=event.entry_mac)
+    event.hash = global_hash(ring, event.key_id, place=place_of(event, number=event.sequence), code=event.entry_mac)
     head.sequence, head.hash = event.sequence, event.hash
     _write(event)
 
