@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -23,6 +24,7 @@ from core.aws.credentials import ContextCredentials
 CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 15
 POOL_CONNECTIONS = 32
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Handler = Callable[..., Any]
 
@@ -126,6 +128,7 @@ def _config(endpoint: str | None) -> Config:
         max_pool_connections=POOL_CONNECTIONS,
         tcp_keepalive=True,
         user_agent_extra="controlplane",
+        proxies={} if endpoint and urlsplit(endpoint).hostname in LOOPBACK else None,  # None leaves it to the environment
         s3={"addressing_style": "path" if endpoint else "auto"},
     )
 

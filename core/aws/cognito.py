@@ -127,14 +127,15 @@ class Cognito(CognitoUsers):
 
         Not repeatable: a second call makes a second pool.
         """
+        schema: Any = {"Schema": [_schema(attribute) for attribute in custom_attributes]} if custom_attributes else {}
         answer = self._call(
             self._client.create_user_pool,
             PoolName=name,
             UserPoolTags=dict(tags),
             UsernameAttributes=["email"] if sign_in_by_email else [],
             UsernameConfiguration={"CaseSensitive": False},
-            Schema=[_schema(attribute) for attribute in custom_attributes],
             AccountRecoverySetting={"RecoveryMechanisms": [{"Priority": 1, "Name": "verified_email"}]},
+            **schema,
             **_pool_settings(settings or UserPoolSettings()),
         )
         return _pool(answer["UserPool"])
@@ -142,6 +143,10 @@ class Cognito(CognitoUsers):
     def put_user_pool_settings(self, pool_id: str, settings: UserPoolSettings) -> None:
         """Set everything changeable about a pool; raises AwsNotFoundError."""
         self._call(self._client.update_user_pool, UserPoolId=pool_id, **_pool_settings(settings))
+
+    def add_custom_attributes(self, pool_id: str, attributes: tuple[CustomAttribute, ...]) -> None:
+        """Add attributes that the pool does not have yet; AWS can neither change nor remove one."""
+        self._call(self._client.add_custom_attributes, UserPoolId=pool_id, CustomAttributes=[_schema(item) for item in attributes])
 
     def put_user_pool_mfa(self, pool_id: str, mode: Literal["OFF", "OPTIONAL", "ON"]) -> None:
         """Set second factors by authenticator app: ``mode`` is OFF, OPTIONAL or ON."""

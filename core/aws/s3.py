@@ -69,13 +69,16 @@ class S3(S3Objects):
         answer = self._optional(self._client.get_bucket_tagging, name, {})
         return {item["Key"]: item["Value"] for item in answer.get("TagSet", ())}
 
-    def create_bucket(self, name: str) -> None:
+    def create_bucket(self, name: str, *, tags: Mapping[str, str] | None = None) -> None:
         """Make an empty bucket; raises AwsAlreadyExistsError, but for our own in us-east-1, where AWS answers success again.
 
-        It bears no tags until :meth:`put_bucket_tags`: write those next, so that a bucket left behind is known as ours.
+        AWS sets the tags in the same act; a stand-in may leave them out, so write :meth:`put_bucket_tags` next where that matters.
         """
         region = self._call.target.region
-        optional: dict[str, Any] = {} if region == NO_LOCATION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        configuration: Any = {} if region == NO_LOCATION else {"LocationConstraint": region}
+        if tags:
+            configuration["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
+        optional: dict[str, Any] = {"CreateBucketConfiguration": configuration} if configuration else {}
         self._call(self._client.create_bucket, Bucket=name, **optional)
 
     def put_bucket_tags(self, name: str, tags: Mapping[str, str]) -> None:

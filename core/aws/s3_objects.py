@@ -45,7 +45,14 @@ class S3Objects(Gateway):
     _client: S3Client
 
     def put_object(
-        self, bucket: str, key: str, body: bytes = b"", *, tags: Mapping[str, str] | None = None, kms_key_arn: str = "", s3_key: bool = False
+        self,
+        bucket: str,
+        key: str,
+        body: bytes = b"",
+        *,
+        tags: Mapping[str, str] | None = None,
+        kms_key_arn: str = "",
+        s3_key: bool = False,
     ) -> None:
         """Write an object whole. Without ``kms_key_arn`` the bucket's default encryption applies, or S3's own key with ``s3_key``."""
         optional: dict[str, Any] = {}

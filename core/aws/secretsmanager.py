@@ -11,7 +11,7 @@ import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.aws.errors import AwsNotFoundError
+from core.aws.errors import AwsError, AwsNotFoundError
 from core.aws.gateway import Gateway
 
 if TYPE_CHECKING:
@@ -86,12 +86,16 @@ class SecretsManager(Gateway):
         return answer["ARN"]
 
     def get_value(self, secret: str, *, stage: str = CURRENT) -> SecretValue:
-        """Read the value of a stage; raises AwsNotFoundError when the secret or the stage is missing."""
+        """Read the value of a stage; raises AwsNotFoundError when the secret, the stage or the text is missing."""
         answer = self._call(self._client.get_secret_value, SecretId=secret, VersionStage=stage)
-        return SecretValue(answer["VersionId"], tuple(sorted(answer.get("VersionStages", ()))), answer.get("SecretString", ""))
+        if answer.get("SecretString") is None:  # a binary value, or a stand-in's version without one: nothing to read as text
+            raise AwsNotFoundError(
+                f"Secret {secret} holds no text at {stage}.", service="secretsmanager", operation="GetSecretValue"
+            )
+        return SecretValue(answer["VersionId"], tuple(sorted(answer.get("VersionStages", ()))), answer["SecretString"])
 
     def find_value(self, secret: str, *, stage: str = CURRENT) -> SecretValue | None:
-        """Read the value of a stage, or None when the secret or the stage is missing."""
+        """Read the value of a stage, or None when the secret, the stage or the text is missing."""
         try:
             return self.get_value(secret, stage=stage)
         except AwsNotFoundError:
@@ -125,14 +129,22 @@ class SecretsManager(Gateway):
     def delete_secret(self, secret: str, *, recovery_days: int | None = 30) -> None:
         """Delete a secret after 7 to 30 days, or at once and for good when None; a missing or already deleted one is fine."""
         window: dict[str, Any] = {"RecoveryWindowInDays": recovery_days} if recovery_days else {"ForceDeleteWithoutRecovery": True}
-        found = self.find_secret(secret)
-        if found is None or (found.deleted_at is not None and recovery_days):
-            return
         try:
             self._call(self._client.delete_secret, SecretId=secret, **window)
         except AwsNotFoundError:
             return
+        except AwsError as error:
+            if error.aws_code != "InvalidRequestException" or not recovery_days or not self._is_deleted(secret):
+                raise
 
     def restore_secret(self, secret: str) -> None:
-        """Take a deletion back; repeatable. Raises AwsNotFoundError once the window has passed."""
-        self._call(self._client.restore_secret, SecretId=secret)
+        """Take a deletion back; one that is not deleted is fine. Raises AwsNotFoundError once the window has passed."""
+        try:
+            self._call(self._client.restore_secret, SecretId=secret)
+        except AwsError as error:
+            if error.aws_code != "InvalidRequestException" or self._is_deleted(secret):
+                raise
+
+    def _is_deleted(self, secret: str) -> bool:
+        found = self.find_secret(secret)
+        return found is None or found.deleted_at is not None
