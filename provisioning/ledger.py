@@ -29,6 +29,8 @@ class Ledger:
         rows = Resource.objects.filter(tenant_id=operation.tenant_id, cell_id=operation.cell_id)
         self._rows: dict[tuple[str, str], Resource] = {(row.kind, row.name): row for row in rows}
         self._shared = self._shared_attributes(operation)
+        # Whether nothing begun for the step's resource is unaccounted for: its first try, and no earlier operation left it half made.
+        self._is_accounted_for = False
 
     @staticmethod
     def _shared_attributes(operation: Operation) -> Mapping[tuple[str, str], Attributes]:
@@ -40,12 +42,16 @@ class Ledger:
     def known_to(self, step: Step) -> Known:
         """Give what a step may know: its own attributes, its owner's other resources, and the cell's."""
         owned = {key: row.attributes for key, row in self._rows.items() if row.state != ResourceState.ABSENT and row.attributes}
-        return Known(this=owned.get((step.kind, step.name), {}), owned=owned, shared=self._shared)
+        this = owned.get((step.kind, step.name), {})
+        return Known(this=this, owned=owned, shared=self._shared, fresh=self._is_accounted_for)
 
     def intend(self, step: Step) -> None:
         """Write, before any call, what the step is about to do, so that a crash leaves nothing unknown."""
         if step.action == StepAction.RETAIN:
             return
+        row = self._rows.get((step.kind, step.name))
+        half = (ResourceState.INTENDED, ResourceState.REMOVING)
+        self._is_accounted_for = step.tries == 1 and (row is None or row.state not in half)
         if step.action == StepAction.ENSURE:
             self._write(step, state=ResourceState.INTENDED, spec=step.spec, fingerprint=fingerprint_of(step.spec), differences=[])
         else:

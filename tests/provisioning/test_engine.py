@@ -13,10 +13,11 @@ from core.errors import DomainError
 from provisioning import claims, engine
 from provisioning.models import Operation, Resource
 from provisioning.outcomes import MAX_FAILURES
-from provisioning.resources.base import Observed, Wait
+from provisioning.resources.base import Ensured, Known, Observed, Spec, Wait
+from provisioning.services import start_repair
 from tenants.models import Tenant
-from tests.cast import asked, finish, make_due, onboarded, ready_cell
-from tests.provisioning.fakes import World, make_believe
+from tests.cast import OPERATOR, asked, finish, make_due, onboarded, ready_cell
+from tests.provisioning.fakes import FakeKind, World, make_believe
 
 pytestmark = pytest.mark.django_db
 
@@ -188,3 +189,24 @@ def test_running_a_finished_or_unknown_operation_does_nothing(world: World) -> N
     engine.run(tenant.operations.get().pk)
     engine.run("op_unknown")
     assert world.calls == before
+
+
+def test_only_a_first_try_with_nothing_half_made_may_skip_looking(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, bool]] = []
+    ensure = FakeKind.ensure
+
+    def listening(self: FakeKind, aws: object, spec: Spec, known: Known) -> Ensured | Wait:
+        told.append((self.KIND, known.fresh))
+        return ensure(self, aws, spec, known)
+
+    monkeypatch.setattr(FakeKind, "ensure", listening)
+    world.plan("after", "client", die)
+    operation = asked("acme")
+    with pytest.raises(Death):
+        engine.run(operation.pk)
+    finish(operation)
+    assert told == [("pool", True), ("client", True), ("client", False), ("store", True)]
+    told.clear()
+    Resource.objects.filter(kind="pool").update(state="intended")
+    finish(start_repair(actor=OPERATOR, tenant_id=operation.tenant_id or "", reason="look"))
+    assert told == [("pool", False), ("client", True), ("store", True)]
