@@ -58,7 +58,7 @@ def subscribe(
         raise TypeError("types is a list of event types, not one text")
     consumer = Consumer(name, tuple(types), handler, attempts, lease_seconds, when_dead)
     known = _consumers.get(name)
-    if known is not None and known.handler is not handler:
+    if known is not None and known.handler != handler:
         raise ValueError(f"there is another consumer called {name}")
     if attempts < 1 or lease_seconds <= 0 or not consumer.types:
         raise ValueError("a consumer needs types, at least one attempt and a lease")

@@ -62,7 +62,7 @@ def tamper(event: AuditEvent, **changes: Any) -> None:
 def delete(*events: AuditEvent) -> None:
     with behind_the_triggers():
         query = rows().filter(pk__in=[event.pk for event in events])
-        assert query._raw_delete(query.db) == len(events)  # noqa: SLF001  # the collector would call the guarded manager
+        assert query._raw_delete(query.db) == len(events)  # the collector would call the guarded manager
 
 
 def set_head(chain: str, **changes: Any) -> None:

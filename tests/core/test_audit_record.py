@@ -128,7 +128,7 @@ def test_details_verify_whatever_a_database_would_make_of_numbers(details: dict[
     [("action", "suspend"), ("action", "Tenant.Suspended"), ("outcome", ""), ("target", ""), ("target", "x" * 513)],
 )
 def test_what_cannot_be_recorded_is_refused(field: str, value: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"not an action|must have"):
         note(**{field: value})
 
 
