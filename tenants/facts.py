@@ -36,7 +36,8 @@ class Capabilities:
     This is the one named place from which a policy is rendered differently for a stand-in: ``policy_variables`` (``${aws:...}`` is
     substituted), ``leading_keys`` (``dynamodb:LeadingKeys`` is filled in), ``encryption_context`` (``kms:EncryptionContext:*`` is
     filled in), ``tls`` (requests come over TLS, so a TLS-only bucket policy can be obeyed), ``boundary_condition``
-    (``iam:PermissionsBoundary`` is filled in when a role is made or its policies written), ``call_budgets`` (AWS's published request
+    (``iam:PermissionsBoundary`` is filled in when a role is made or its policies written), ``request_details`` (every call is checked
+    with the resource and the tags that it names), ``call_budgets`` (AWS's published request
     rates hold here, so calls are paced).
     """
 
@@ -45,6 +46,7 @@ class Capabilities:
     encryption_context: bool = True
     tls: bool = True
     boundary_condition: bool = True
+    request_details: bool = True
     call_budgets: bool = True
 
 

@@ -46,6 +46,7 @@ _ALIAS_ACTIONS: Final = ("CreateAlias", "UpdateAlias", "DeleteAlias")
 _SECRET_ACTIONS: Final = """
     CreateSecret DeleteSecret DescribeSecret PutSecretValue RestoreSecret TagResource UntagResource UpdateSecret UpdateSecretVersionStage
 """.split()
+_TAG_ACTIONS: Final = ("ListTagsOfResource", "TagResource", "UntagResource")
 _LOG_ACTIONS: Final = """
     CreateLogGroup DeleteLogGroup DeleteRetentionPolicy ListTagsForResource PutRetentionPolicy TagResource UntagResource
 """.split()
@@ -80,6 +81,7 @@ def provisioner_policy(cell: CellFacts) -> Document:
         *_keys_and_secrets(cell, shared),
         *_stacks(cell, shared),
         *_roles(cell, shared),
+        *_blind_spots(cell),
     ]
     return document(statements, limit=INLINE_LIMIT, what="control plane's policy")
 
@@ -161,6 +163,15 @@ def _stacks(cell: CellFacts, shared: CellNames) -> list[Statement]:
     return [
         statement("Stacks", _actions("cloudformation", _STACK_ACTIONS), arn(cell, "cloudformation", f"stack/{shared.flat_prefix}*"))
     ]
+
+
+def _blind_spots(cell: CellFacts) -> list[Statement]:
+    """What a stand-in checks without the resource or the tags that the call names: there, and there only, the action alone is granted."""
+    if cell.capabilities.request_details:
+        return []
+    pools = _actions("cognito-idp", ("CreateUserPool", *_POOL_ACTIONS))
+    actions = (*pools, *_actions("kms", _ALIAS_ACTIONS), *_actions("dynamodb", _TAG_ACTIONS))
+    return [statement("BlindSpots", actions, "*")]
 
 
 def _roles(cell: CellFacts, shared: CellNames) -> list[Statement]:

@@ -107,7 +107,7 @@ OBJECTS = (
     Door("delete several objects", "s3", _batch_delete),
     Door("multipart upload", "s3", lambda c, h, t: _multipart(c, t)),
     Door("copy from there", "s3", lambda c, h, t: _copy(c, t, h)),
-    Door("copy to there", "s3", lambda c, h, t: _copy(c, h, t)),
+    Door("copy to there", "s3", _copy),
     Door("get from the twin prefix", "s3", lambda c, h, t: c.s3.get_object(Bucket=_bucket(t), Key=f"{_bare(t)}x/object"), False),
     Door("put beside the prefix", "s3", lambda c, h, t: c.s3.put_object(Bucket=_bucket(t), Key=f"{_bare(t)}x", Body=b"x"), False),
     Door("put at the root", "s3", lambda c, h, t: c.s3.put_object(Bucket=_bucket(t), Key="tenants/object", Body=b"x"), False),
