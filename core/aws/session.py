@@ -25,6 +25,7 @@ from core.aws.kms import Kms
 from core.aws.logs import Logs
 from core.aws.s3 import S3
 from core.aws.secretsmanager import SecretsManager
+from core.aws.signing_in import SigningIn
 from core.aws.sts import Sts
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class Aws:
     def cognito(self) -> Cognito:
         """Cognito user pools."""
         return Cognito(self._caller, shared.get("cognito-idp", self.target))
+
+    @cached_property
+    def signing_in(self) -> SigningIn:
+        """Cognito's public half: what a person's browser would call."""
+        return SigningIn(self._caller, shared.get("cognito-idp", self.target))
 
     @cached_property
     def iam(self) -> Iam:
@@ -126,9 +132,12 @@ def connect(target: Target, *, session_name: str, pacer: Pace | None = None) -> 
 
 
 def forget_credentials() -> None:
-    """Drop all role sessions, ambient credentials and clients: for a changed environment or a stand-in that lost its state."""
+    """Drop all role sessions and the ambient credentials: for a changed environment, or a stand-in that lost its state.
+
+    An Aws that was connected before may keep its old session: connect anew.
+    """
     _sessions.clear()
-    shared.forget()
+    shared.forget_ambient()
 
 
 def register_handler(event: str, handler: Handler) -> None:
