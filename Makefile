@@ -31,11 +31,11 @@ $(BIN)/python:
 	@echo "Making $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is incomplete here (Debian: apt-get install python3.11-venv)." >&2; exit 1; }
 
-$(EMBEDDED): $(BIN)/python requirements-embedded.txt
+$(EMBEDDED): | $(BIN)/python
 	@[ -e $(DEV) ] || { echo "Installing requirements-embedded.txt"; $(INSTALL) -r requirements-embedded.txt; }
 	@rm -f $(VENV)/.embedded-* && touch $@
 
-$(DEV): $(BIN)/python requirements-dev.txt
+$(DEV): | $(BIN)/python
 	@echo "Installing requirements-dev.txt"
 	@$(INSTALL) -r requirements-dev.txt
 	@rm -f $(VENV)/.dev-* && touch $@
@@ -81,12 +81,14 @@ check-floors: $(DEV)
 	$(BIN)/lint-imports --no-cache
 
 # The deployment checks run on settings that stage and production would accept; the values are nobody's.
+SECRET = $$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))')
 check-django: $(DEV)
-	$(BIN)/python manage.py makemigrations --check --dry-run
-	CONTROLPLANE_ENVIRONMENT=production DJANGO_SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))')" \
-	AUDIT_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))')" DJANGO_ALLOWED_HOSTS=console.example.com \
-	DATABASE_URL='postgresql://nobody:nothing@db.example.com/controlplane?sslmode=verify-full' REDIS_URL=rediss://redis.example.com/0 \
-	AWS_ENDPOINT_URL= AWS_ACCESS_KEY_ID= $(BIN)/python manage.py check --deploy --fail-level WARNING
+	state=$$(mktemp -d); trap 'rm -rf "$$state"' EXIT; \
+	CONTROLPLANE_STATE_DIR="$$state" $(BIN)/python manage.py makemigrations --check --dry-run
+	CONTROLPLANE_ENVIRONMENT=production DJANGO_SECRET_KEY="$(SECRET)" AUDIT_KEY="$(SECRET)" TOKEN_PEPPERS="1:$(SECRET)" \
+	DJANGO_ALLOWED_HOSTS=console.example.com REDIS_URL=rediss://redis.example.com/0 AWS_ENDPOINT_URL= AWS_ACCESS_KEY_ID= \
+	DATABASE_URL='postgresql://nobody:nothing@db.example.com/controlplane?sslmode=verify-full' \
+	$(BIN)/python manage.py check --deploy --fail-level WARNING
 
 TEMPLATES := $(shell find templates/tenant templates/platform -name '*.yaml' 2>/dev/null)
 check-templates: $(DEV)

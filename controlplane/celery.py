@@ -18,6 +18,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
 from django.conf import settings
 
 from controlplane.checks import refuse_unsafe_start
+from controlplane.env import SettingError
 from controlplane.logs import current_ids, log_context
 
 REQUEST_HEADER = "request_id"
@@ -48,7 +49,11 @@ def _use_our_logs(**_: Any) -> None:
 @signals.celeryd_init.connect
 @signals.beat_init.connect
 def _refuse(**_: Any) -> None:
-    refuse_unsafe_start()
+    """End the process. Celery's signals log an exception and go on; SystemExit is none of those that they catch."""
+    try:
+        refuse_unsafe_start()
+    except SettingError as error:
+        raise SystemExit(str(error)) from None
 
 
 @signals.before_task_publish.connect

@@ -69,6 +69,12 @@ def _secrets(config: Any) -> Iterator[CheckMessage]:
         yield Error(
             "The audit key is the public default.", hint="Set AUDIT_KEY to 32 random bytes or more.", id="controlplane.E004"
         )
+    if config.INSECURE_TOKEN_PEPPER.encode() in config.TOKEN_PEPPERS.values():
+        yield Error(
+            "A token pepper is the public default.",
+            hint="Set TOKEN_PEPPERS to 1: and 32 random bytes or more.",
+            id="controlplane.E012",
+        )
     if config.SECRET_KEY.encode() == config.AUDIT_KEY:
         yield Error(
             "One secret serves two purposes.",

@@ -116,6 +116,21 @@ class Environment:
             raise SettingError(f"{name} must hold at least {minimum_bytes} bytes.")
         return value
 
+    def numbered_secrets(self, name: str, default: dict[int, str], *, minimum_bytes: int = 32) -> dict[int, bytes]:
+        """Give secrets by number from ``1:first,2:second``: the highest number is in use, the others are still known.
+
+        Numbers are 1 to 32767 and each stands once; the message never repeats a secret.
+        """
+        secrets: dict[int, bytes] = {}
+        for place, word in enumerate(self.words(name), start=1):
+            number, _, secret = word.partition(":")
+            if not re.fullmatch(r"[1-9][0-9]{0,4}", number) or int(number) > 32_767 or int(number) in secrets:
+                raise SettingError(f"{name}, entry {place}: expected number:secret, with a number of its own from 1 to 32767.")
+            if len(secret.encode()) < minimum_bytes:
+                raise SettingError(f"{name}, entry {place}: the secret must hold at least {minimum_bytes} bytes.")
+            secrets[int(number)] = secret.encode()
+        return secrets or {number: secret.encode() for number, secret in default.items()}
+
     def url(self, name: str, default: str = "", *, schemes: tuple[str, ...]) -> str:
         """Give an address with one of ``schemes``; the message never repeats it, since it may carry a password."""
         value = self._raw(name) or default

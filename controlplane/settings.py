@@ -8,12 +8,13 @@ variable with its default; ``controlplane.checks`` says which combinations must 
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
+import ssl
 from pathlib import Path
 from typing import Any
 
 from celery.schedules import crontab
 
+from controlplane.api.configuration import SPECTACULAR_SETTINGS  # noqa: F401  # a setting, by its name here
 from controlplane.env import Environment, read_file
 from controlplane.logs import logging_settings
 
@@ -37,6 +38,8 @@ if DEV:
 env = Environment(os.environ)
 ENVIRONMENT = env.text("CONTROLPLANE_ENVIRONMENT", "dev", choices=ENVIRONMENTS)
 STATE_DIR = env.folder("CONTROLPLANE_STATE_DIR", BASE_DIR / ".state")
+if DEV:
+    STATE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)  # the default database is a file in it
 env.text("CONTROLPLANE_ENV_FILE")  # read above, before there was a reader; named here so that it is known
 
 # --- What Django needs first ------------------------------------------------------------------------------------------------------
@@ -80,12 +83,8 @@ INSTALLED_APPS = [
     "provisioning",
     "controlplane.console",
     "controlplane.api",
-    "controlplane.embedded",
-]
-INSTALLED_APPS = [
-    _app
-    for _app in INSTALLED_APPS
-    if find_spec(_app.removesuffix(".apps.ControlplaneConfig").removesuffix(".apps.ConsoleAdminConfig")) is not None
+    # The embedded stack's commands; production's image does not even hold its code.
+    *(["controlplane.embedded"] if DEV else []),
 ]
 
 MIDDLEWARE = [
@@ -207,6 +206,7 @@ ENGINE_LEASE_SECONDS = env.whole("CONTROLPLANE_ENGINE_LEASE_SECONDS", 60, minimu
 # The queue is a doorbell: rows are the truth, a lost message costs the few seconds until the sweep. So no results are kept, messages
 # carry ids only (JSON), and a broker that is away is not waited for.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED} if REDIS_URL.startswith("rediss://") else None
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -229,6 +229,11 @@ CELERY_BEAT_SCHEDULE = {
     "start due operations": {"task": "provisioning.tasks.start_due", "schedule": 60.0, "options": {"expires": 60}},
     "check drift": {"task": "provisioning.tasks.check_drift", "schedule": crontab(minute="17"), "options": {"expires": 3_600}},
     "anchor the audit chain": {"task": "core.audit.tasks.anchor", "schedule": crontab(minute="47"), "options": {"expires": 3_600}},
+    "forget old answers": {
+        "task": "controlplane.api.tasks.purge_answers",
+        "schedule": crontab(minute="27"),
+        "options": {"expires": 3_600},
+    },
 }
 
 # --- The API ----------------------------------------------------------------------------------------------------------------------
@@ -242,13 +247,10 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": None,
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Control plane API",
-    "DESCRIPTION": "Tiers, cells, tenants and operations, for machines.",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-}
+API_PROBLEMS_URL = env.url("CONTROLPLANE_PROBLEMS_URL", "https://controlplane.example/docs/problems", schemes=("http", "https"))
+# Peppers of operator tokens, by number: the highest is used for new ones. Dropping one ends the life of every token under it.
+INSECURE_TOKEN_PEPPER = "insecure-and-public-token-pepper-for-development-only"  # noqa: S105  # refused outside dev by controlplane.E012
+TOKEN_PEPPERS = env.numbered_secrets("TOKEN_PEPPERS", {1: INSECURE_TOKEN_PEPPER})
 
 # --- Logs -------------------------------------------------------------------------------------------------------------------------
 

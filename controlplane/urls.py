@@ -17,4 +17,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/", admin.site.urls),
 ]
 if find_spec("controlplane.api.urls"):
-    urlpatterns.append(path("api/v1/", include("controlplane.api.urls")))
+    urlpatterns.append(path("api/", include("controlplane.api.urls")))
