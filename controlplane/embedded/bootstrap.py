@@ -38,6 +38,7 @@ STANDIN_CAPABILITIES = Capabilities(**dict.fromkeys(Capabilities.__slots__, Fals
 USER = "controlplane"
 POLICY = "least-privilege"
 TAGS: list[TagTypeDef] = [{"Key": TAG_MANAGED_BY, "Value": MANAGED_BY}]
+UNKNOWN_KEY = frozenset({"InvalidClientTokenId", "UnrecognizedClientException"})
 _ROOT = ("test", "test")
 
 
@@ -82,6 +83,17 @@ def prepare(endpoint_url: str, region: str, known_key: Mapping[str, str]) -> Foo
     except (ClientError, BotoCoreError) as error:
         raise BootstrapError(f"The AWS stand-in refused to be prepared: {error}") from error
     return footing
+
+
+def is_known(endpoint_url: str, region: str, footing: Footing) -> bool:
+    """Say whether the stand-in still knows the product's key; one that does not answer has forgotten nothing. Never raises."""
+    try:
+        _client("sts", endpoint_url, region, footing.access_key_id, footing.secret_access_key).get_caller_identity()
+    except ClientError as error:
+        return error.response.get("Error", {}).get("Code") not in UNKNOWN_KEY
+    except BotoCoreError:
+        return True
+    return True
 
 
 def _client(service: str, endpoint_url: str, region: str, key_id: str, secret: str, token: str | None = None) -> Any:

@@ -107,7 +107,8 @@ def repair_tenants(tell: Tell, cell: Cell) -> None:
         time.sleep(LOOK_SECONDS)
     good = set(Operation.objects.filter(pk__in=started, state=OperationState.SUCCEEDED).values_list("pk", flat=True))
     failed = [slug for operation, slug in started.items() if operation not in good] + list(waiting.values())
-    tell({"event": "repaired", "tenants": len(good), "failed": sorted(failed)})
+    if total:
+        tell({"event": "repaired", "tenants": len(good), "failed": sorted(failed)})
 
 
 def _start_repair(tell: Tell, tenant_id: str, waiting: dict[str, str], started: dict[str, str]) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +21,12 @@ from controlplane.embedded import bootstrap, environment, processes, standin
 from controlplane.embedded.bootstrap import Footing
 from controlplane.embedded.environment import Given
 from controlplane.embedded.state import StateFolder
-from controlplane.embedded.supervisor import Part, PartError, Supervisor
+from controlplane.embedded.supervisor import Part, Supervisor
+from core.errors import DomainError
 
 Event = Mapping[str, Any]
 SETTLE_SECONDS = 1800.0
+ASK_SECONDS = 5.0
 
 
 def _ignore(_: Any) -> None:
@@ -50,6 +54,7 @@ class Stack:
         self.footing: Footing | None = None
         self.needs_repair = False
         self._interrupted = False
+        self._mending = threading.RLock()
 
     @property
     def url(self) -> str:
@@ -89,24 +94,47 @@ class Stack:
 
     def settle(self) -> None:
         """Run ``manage.py settle``: operator, tiers, cell, and repairs where the stand-in has lost something. Its events go to ``tell``."""
-        arguments = ["settle"]
-        if self.footing is not None:
-            arguments += ["--role-arn", self.footing.role_arn]
-        if self.needs_repair:
-            arguments.append("--repair")
-        self.supervisor.run_once(self._command("settle", *arguments, within_seconds=SETTLE_SECONDS), on_line=self._hear)
-        self.needs_repair = False
+        with self._mending:
+            arguments = ["settle"]
+            if self.footing is not None:
+                arguments += ["--role-arn", self.footing.role_arn]
+            if self.needs_repair:
+                arguments.append("--repair")
+            self.supervisor.run_once(self._command("settle", *arguments, within_seconds=SETTLE_SECONDS), on_line=self._hear)
+            self.needs_repair = False
 
     def recover(self) -> None:
         """Furnish the stand-in again after it has lost its state, and repair cell and tenants; returns when that is done."""
-        before = self.footing
-        self._furnish()
-        self.needs_repair = True
-        self._leave_addresses()
-        if before is None or self.footing is None or before.access_key_id != self.footing.access_key_id:
-            for part in self._product():
-                self.supervisor.replace(part)
-        self.settle()
+        with self._mending:
+            before = self.footing
+            self._furnish()
+            self.needs_repair = True
+            self._leave_addresses()
+            if before is None or self.footing is None or before.access_key_id != self.footing.access_key_id:
+                for part in self._product():
+                    self.supervisor.replace(part)
+            self.settle()
+
+    def wait(self) -> None:
+        """Return when somebody asked for the end or a part cannot be kept up.
+
+        Until then the stand-in is asked now and then whether it still knows us: whoever empties it gets everything repaired.
+        """
+        while not self.supervisor.finished.wait(ASK_SECONDS):
+            if self.footing is not None and not self._is_known():
+                self._mend("The stand-in has lost its state; preparing and repairing it")
+
+    def lose_standin(self) -> None:
+        """Empty the stand-in, as if the account had lost everything, and recover through the ordinary repairs. For demo and tests."""
+        part = processes.aws_standin(self.state, self.ports[processes.STANDIN], self.region)
+
+        def empty() -> None:
+            shutil.rmtree(part.folder)
+            part.folder.mkdir(mode=0o700)
+
+        with self._mending:
+            self.supervisor.replace(part, between=empty)
+            self.recover()
 
     def stop(self) -> None:
         """End everything and give the folder back; repeatable."""
@@ -166,8 +194,19 @@ class Stack:
     def _restarted(self, name: str) -> None:
         """The stand-in's last seconds may be lost when it did not end in good order; what is missing comes back by repair."""
         if name == processes.STANDIN:
-            self.notice("Checking what the stand-in has lost")
+            self._mend("Checking what the stand-in has lost")
+
+    def _mend(self, why: str) -> None:
+        self.notice(why)
+        try:
             self.recover()
+        except DomainError as error:
+            if not self._interrupted:
+                self.notice(f"That did not work: {error.detail}")
+
+    def _is_known(self) -> bool:
+        assert self.footing is not None
+        return bootstrap.is_known(processes.http_url(self.ports[processes.STANDIN]), self.region, self.footing)
 
 
 @contextmanager
@@ -188,6 +227,3 @@ def running(
         yield stack
     finally:
         stack.stop()
-
-
-__all__ = ["Given", "PartError", "Stack", "running"]

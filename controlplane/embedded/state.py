@@ -85,7 +85,9 @@ class StateFolder:
                     ) from None
                 if time.monotonic() > give_up_at:
                     os.close(fd)
-                    raise StateInUseError(f"Parts of an earlier run on {self.root} have not ended within {ENDING_SECONDS:.0f} s.") from None
+                    raise StateInUseError(
+                        f"Parts of an earlier run on {self.root} have not ended within {ENDING_SECONDS:.0f} s."
+                    ) from None
                 if not told:
                     notice("The last run was killed; waiting for its parts to end")
                     told = True

@@ -127,12 +127,16 @@ class Supervisor:
         if keeper.returncode != 0:
             raise PartError(f"{part.name} failed with status {keeper.returncode}.{self.tail(part.name)}")
 
-    def replace(self, part: Part) -> None:
-        """End a running part and start it in this shape, as when its credentials have changed; returns when it is ready."""
+    def replace(self, part: Part, *, between: Callable[[], None] = lambda: None) -> None:
+        """End a running part and start it in this shape, as when its credentials have changed; returns when it is ready.
+
+        ``between`` runs while the part is down.
+        """
         with self._lock:
             if self._stopping.is_set():
                 return
             _end(self._running[part.name].keeper, within_seconds=part.grace_seconds + SWEEP_SECONDS)
+            between()
             self._running[part.name] = _Running(part, self._keep(part))
         self.wait_ready(part.name)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from controlplane.embedded import processes
 from controlplane.embedded.state import LOOPBACK
@@ -17,14 +21,16 @@ if TYPE_CHECKING:
 
     from controlplane.embedded.stack import Stack
 
-PASSWORD_KEPT = "as shown at the first start; `manage.py changepassword operator` sets another"  # noqa: S105  # no password
+WIDE = 240
+PASSWORD_KEPT = "as shown at the first start"  # noqa: S105  # no password
 
 
 class Teller:
     """Hears a stack and tells a person. A context manager: the progress display lives as long."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self) -> None:
+        # Into a file or a pipe nothing is folded: addresses there are read by programs.
+        self.console = Console(width=None if sys.stdout.isatty() else WIDE)
         self.operator: dict[str, str] = {}
         self._progress = Progress(
             SpinnerColumn(),
@@ -32,7 +38,7 @@ class Teller:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=console,
+            console=self.console,
             transient=True,
         )
         self._tasks: dict[str, TaskID] = {}
@@ -67,8 +73,8 @@ class Teller:
         self._progress.stop()
         table = Table(title="The control plane is up", title_justify="left", show_header=False)
         for name, value in self._rows(stack):
-            table.add_row(name, value)
-        self.console.print(table, markup=False, highlight=False)
+            table.add_row(name, Text(value, overflow="fold"))
+        self.console.print(table)
 
     def _rows(self, stack: Stack) -> list[tuple[str, str]]:
         given = stack.given
@@ -81,7 +87,7 @@ class Teller:
         if self.operator:
             rows.append(("Authenticator", self.operator["otpauth"]))
         rows += [
-            ("One-time code", "python manage.py totp"),
+            ("One-time code", _command(stack, "totp")),
             ("AWS", given.aws_endpoint_url or f"{processes.http_url(stack.ports[processes.STANDIN])} (stand-in, {stack.region})"),
             (
                 "Redis",
@@ -96,4 +102,18 @@ class Teller:
     def _advance(self, what: str, done: int, total: int) -> None:
         if what not in self._tasks:
             self._tasks[what] = self._progress.add_task(what, total=total)
-        self._progress.update(self._tasks[what], completed=done, total=total)
+        if done < total:
+            self._progress.update(self._tasks[what], completed=done, total=total)
+        elif self._tasks[what] in self._progress.task_ids:
+            self._progress.remove_task(self._tasks[what])
+            self.notice(f"{what}: {done} of {total}")
+
+
+def _command(stack: Stack, name: str) -> str:
+    """How to type a command that finds this stack."""
+    python = Path(sys.executable)
+    shown = python.relative_to(processes.PROJECT) if python.is_relative_to(processes.PROJECT) else python
+    folder = (
+        "" if stack.state.root == processes.PROJECT / ".state" else f"CONTROLPLANE_STATE_DIR={shlex.quote(str(stack.state.root))} "
+    )
+    return f"{folder}{shown} manage.py {name}"

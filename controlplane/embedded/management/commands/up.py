@@ -9,7 +9,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from rich.console import Console
 
 from controlplane.embedded import environment
 from controlplane.embedded.stack import Stack
@@ -31,11 +30,10 @@ class Command(BaseCommand):
         if settings.ENVIRONMENT != "dev":
             raise CommandError(f"`up` is for dev; this is {settings.ENVIRONMENT}.")
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # before any thread: only _listen hears them
-        console = Console(soft_wrap=True)
         try:
             state = StateFolder(settings.STATE_DIR)
             given = environment.given_by(os.environ, state, ignore=settings.NOBODY)
-            with Teller(console) as teller:
+            with Teller() as teller:
                 stack = Stack(state, given, notice=teller.notice, tell=teller.tell)
                 threading.Thread(target=_listen, args=(stack, teller), name="signals", daemon=True).start()
                 self._run(stack, teller)
@@ -47,7 +45,7 @@ class Command(BaseCommand):
             stack.start()
             stack.settle()
             teller.table(stack)
-            stack.supervisor.finished.wait()
+            stack.wait()
         except DomainError:
             if not stack.interrupted:
                 raise
