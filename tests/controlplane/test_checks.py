@@ -95,7 +95,15 @@ STARTS = {
     "WSGI": ["-c", "import controlplane.wsgi"],
     "ASGI": ["-c", "import controlplane.asgi"],
     "the worker": ["-m", "celery", "-A", "controlplane", "worker", "--pool", "threads"],
-    "the clock": ["-m", "celery", "-A", "controlplane", "beat", "--schedule", os.path.join(tempfile.gettempdir(), "controlplane-test-beat")],  # never a device: beat replaces the file
+    "the clock": [
+        "-m",
+        "celery",
+        "-A",
+        "controlplane",
+        "beat",
+        "--schedule",
+        os.path.join(tempfile.gettempdir(), "controlplane-test-beat"),
+    ],  # never a device: beat replaces the file
 }
 
 

@@ -1,0 +1,102 @@
+"""Tiers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+
+from controlplane.api.pagination import BY_CODE, names_of
+from controlplane.api.serializers.pages import PageQuery, page_of
+from controlplane.api.shapes import FlagField, ReasonShape, Shape, TextField, WholeNumberField
+from tenants.facts import IsolationModel
+
+MODELS = [(model.value, model.value) for model in IsolationModel]
+SMALL, WHOLE, LARGE = 2**15 - 1, 2**31 - 1, 2**53 - 1
+"""The largest values that a column takes; the last is the largest that every JSON reader keeps exact."""
+
+
+class IsolationModelField(serializers.ChoiceField):
+    """One of the isolation models, as text."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=MODELS, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Give the model's name, or refuse."""
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input=type(data).__name__)
+        return str(super().to_internal_value(data))
+
+
+@extend_schema_serializer(component_name="Tier")
+class TierShape(serializers.Serializer[Any]):
+    """What a tenant of this tier gets."""
+
+    code = serializers.CharField()
+    name = serializers.CharField()
+    isolation_model = serializers.ChoiceField(choices=MODELS)
+    rate_per_second = serializers.IntegerField(help_text="Requests a second.")
+    burst = serializers.IntegerField(help_text="Requests at once.")
+    quota_per_day = serializers.IntegerField(help_text="Requests a day.")
+    weight = serializers.IntegerField(help_text="Share of idle capacity.")
+    key_max_age_days = serializers.IntegerField()
+    key_overlap_seconds = serializers.IntegerField()
+    sso_allowed = serializers.BooleanField()
+    log_retention_days = serializers.IntegerField()
+    offboarding_grace_seconds = serializers.IntegerField()
+    retired_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class TierValues(Shape):
+    """What may be set on a tier; the service has a default for what is left out."""
+
+    name = TextField(max_length=64, required=False)
+    isolation_model = IsolationModelField(required=False)
+    rate_per_second = WholeNumberField(min_value=1, max_value=WHOLE, required=False)
+    burst = WholeNumberField(min_value=1, max_value=WHOLE, required=False)
+    quota_per_day = WholeNumberField(min_value=0, max_value=LARGE, required=False)
+    weight = WholeNumberField(min_value=1, max_value=SMALL, required=False)
+    key_max_age_days = WholeNumberField(min_value=1, max_value=SMALL, required=False)
+    key_overlap_seconds = WholeNumberField(min_value=0, max_value=WHOLE, required=False)
+    sso_allowed = FlagField(required=False)
+    log_retention_days = WholeNumberField(min_value=1, max_value=SMALL, required=False)
+    offboarding_grace_seconds = WholeNumberField(min_value=0, max_value=WHOLE, required=False)
+    reason = TextField(max_length=500, required=False, help_text="Why; kept in the audit log.")
+
+
+@extend_schema_serializer(component_name="TierChange")
+class TierChange(TierValues):
+    """A change of a tier: what is left out stays as it is."""
+
+
+@extend_schema_serializer(component_name="TierCreation")
+class TierCreation(TierValues):
+    """A new tier."""
+
+    code = serializers.RegexField(r"^[a-z][a-z0-9-]{0,31}\Z", help_text="Its name for machines; it never changes.")
+    name = TextField(max_length=64)
+    isolation_model = IsolationModelField()
+
+    def validate_code(self, value: str) -> str:
+        """Refuse what only looks like a code after it was turned into text."""
+        if not isinstance(self.initial_data["code"], str):
+            raise serializers.ValidationError("Not a valid string.")
+        return value
+
+
+@extend_schema_serializer(component_name="Retirement")
+class Retirement(ReasonShape):
+    """Why a tier is retired."""
+
+
+class TierQuery(PageQuery):
+    """How to list tiers."""
+
+    ordering = serializers.ChoiceField(choices=names_of(BY_CODE), default="code")
+
+
+TierPage = page_of(TierShape, "TierPage")

@@ -1,0 +1,60 @@
+"""The table of paths. An act is a verb after a colon (``POST /tenants/acme:suspend``), the way of Google's AIP-136.
+
+What is in no row of it is answered by the last: 404 with credentials, 401 without, like every other path.
+"""
+
+from __future__ import annotations
+
+from django.urls import path, re_path, register_converter
+from django.urls.converters import StringConverter
+
+from controlplane.api.views import acts, cells, operations, tenants, tiers, unknown
+
+
+class TenantName(StringConverter):
+    """A tenant's id or slug; the services know which."""
+
+    regex = r"[A-Za-z0-9_-]{1,63}"
+
+
+class OperationName(StringConverter):
+    """An operation's id."""
+
+    regex = r"op_[0-9a-z]{26}"
+
+
+class CodeName(StringConverter):
+    """The code of a tier or a cell."""
+
+    regex = r"[A-Za-z0-9_-]{1,32}"
+
+
+register_converter(TenantName, "tenant")
+register_converter(OperationName, "operation")
+register_converter(CodeName, "code")
+
+app_name = "api"
+urlpatterns = [
+    path("v1/tiers", tiers.Tiers.as_view(), name="tiers"),
+    path("v1/tiers/<code:tier>", tiers.TierDetail.as_view(), name="tier"),
+    path("v1/tiers/<code:tier>:retire", tiers.TierRetirement.as_view(), name="retire-tier"),
+    path("v1/cells", cells.Cells.as_view(), name="cells"),
+    path("v1/cells/<code:cell>", cells.CellDetail.as_view(), name="cell"),
+    path("v1/tenants", tenants.Tenants.as_view(), name="tenants"),
+    path("v1/tenants/<tenant:tenant>", tenants.TenantDetail.as_view(), name="tenant"),
+    path("v1/tenants/<tenant:tenant>/operations", tenants.TenantOperations.as_view(), name="tenant-operations"),
+    path("v1/tenants/<tenant:tenant>/resources", tenants.TenantResources.as_view(), name="tenant-resources"),
+    path("v1/tenants/<tenant:tenant>/events", tenants.TenantEvents.as_view(), name="tenant-events"),
+    path("v1/tenants/<tenant:tenant>:suspend", acts.Suspend.as_view(), name="suspend-tenant"),
+    path("v1/tenants/<tenant:tenant>:resume", acts.Resume.as_view(), name="resume-tenant"),
+    path("v1/tenants/<tenant:tenant>:change-tier", acts.ChangeTier.as_view(), name="change-tenant-tier"),
+    path("v1/tenants/<tenant:tenant>:offboard", acts.Offboard.as_view(), name="offboard-tenant"),
+    path("v1/tenants/<tenant:tenant>:undo-offboard", acts.UndoOffboard.as_view(), name="undo-offboard-tenant"),
+    path("v1/tenants/<tenant:tenant>:repair", acts.Repair.as_view(), name="repair-tenant"),
+    path("v1/operations", operations.Operations.as_view(), name="operations"),
+    path("v1/operations/<operation:operation>", operations.OperationDetail.as_view(), name="operation"),
+    path("v1/operations/<operation:operation>/stream", operations.OperationStream.as_view(), name="operation-stream"),
+    path("v1/operations/<operation:operation>:retry", acts.Retry.as_view(), name="retry-operation"),
+    path("v1/operations/<operation:operation>:abandon", acts.Abandon.as_view(), name="abandon-operation"),
+    re_path(r"(?s)^.*\Z", unknown.Unknown.as_view(), name="unknown"),
+]
