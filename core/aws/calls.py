@@ -15,10 +15,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from core.aws import credentials as signing
-from core.aws.errors import EXPIRED, AwsError, translate
+from core.aws.errors import EXPIRED, FAILURES, AwsError, translate
 
 if TYPE_CHECKING:
     from core.aws.clients import Target
@@ -103,7 +101,7 @@ class Caller:
         token = signing.current.set(self.source.frozen())
         try:
             return method(*args, **kwargs)
-        except (ClientError, BotoCoreError) as error:
+        except FAILURES as error:
             raise translate(error, service=service, operation=operation) from error
         finally:
             signing.current.reset(token)

@@ -65,8 +65,13 @@ class Clients:
         self._core.register_component("credential_provider", _ContextProvider())
         self._boto3: boto3.Session | None = None
 
+    def forget_ambient(self) -> None:
+        """Look for the process's own credentials anew at the next call that needs them."""
+        with self._lock:
+            self._ambient = None
+
     def forget(self) -> None:
-        """Drop every client and the ambient credentials, keeping the handlers; for a forked child and a changed environment."""
+        """Drop every client and the ambient credentials, keeping the handlers; for a forked child."""
         handlers = self._handlers
         self._reset()
         self._handlers = handlers

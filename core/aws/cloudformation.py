@@ -128,6 +128,10 @@ class CloudFormation(CloudFormationChanges):
             raise
         return True
 
+    def continue_rollback(self, stack: str, *, token: str) -> None:
+        """Go on with a rollback that failed; raises AwsError unless the stack is in UPDATE_ROLLBACK_FAILED."""
+        self._call(self._client.continue_update_rollback, StackName=stack, ClientRequestToken=token)
+
     def put_termination_protection(self, stack: str, *, enabled: bool) -> None:
         """Refuse or allow deletion of the stack."""
         self._call(self._client.update_termination_protection, StackName=stack, EnableTerminationProtection=enabled)

@@ -7,10 +7,13 @@ API references ("Errors" of each action) and from https://docs.aws.amazon.com/ST
 from __future__ import annotations
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from core.errors import DomainError
 
-Failure = boto.ClientError | boto.BotoCoreError
+Failure = boto.ClientError | boto.BotoCoreError | ResponseParserError
+FAILURES = (boto.ClientError, boto.BotoCoreError, ResponseParserError)
+"""Everything that botocore raises when a call fails; the last is not of its own family."""
 
 
 class AwsError(DomainError):
@@ -138,6 +141,7 @@ OUTAGE = frozenset(
     "ServiceFailureException ServiceUnavailable ServiceUnavailableException InternalServiceError InternalServiceErrorException "
     "ServiceException RequestTimeout RequestTimeoutException KMSInternalException KeyUnavailableException".split()
 )
+TRANSPORT = (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError, ResponseParserError)
 NEVER_SENT = (boto.ConnectTimeoutError, boto.EndpointConnectionError, boto.ProxyConnectionError)
 _KINDS: tuple[tuple[frozenset[str], type[AwsError]], ...] = (
     (NOT_FOUND, AwsNotFoundError),
@@ -155,7 +159,7 @@ def translate(error: Failure, *, service: str, operation: str) -> AwsError:
     if isinstance(error, boto.ClientError):
         return _of_answer(error, service, operation)
     code = type(error).__name__
-    transport = isinstance(error, boto.HTTPClientError)
+    transport = isinstance(error, TRANSPORT)
     return AwsError(
         f"{service} {operation}: {error}",
         aws_code=code,

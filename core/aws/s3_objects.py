@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from core.aws.errors import AwsError, AwsNotFoundError
+from core.aws.errors import FAILURES, AwsError, AwsNotFoundError, translate
 from core.aws.gateway import Gateway
 
 if TYPE_CHECKING:
@@ -74,7 +74,11 @@ class S3Objects(Gateway):
 
     def get_object(self, bucket: str, key: str) -> bytes:
         """Read an object whole; raises AwsNotFoundError."""
-        return self._call(self._client.get_object, Bucket=bucket, Key=key)["Body"].read()
+        body = self._call(self._client.get_object, Bucket=bucket, Key=key)["Body"]
+        try:
+            return body.read()
+        except FAILURES as error:
+            raise translate(error, service="s3", operation="GetObject") from error
 
     def list_object_tags(self, bucket: str, key: str) -> dict[str, str]:
         """Give an object's tags; raises AwsNotFoundError."""
