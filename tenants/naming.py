@@ -177,6 +177,15 @@ def names_of(tenant: TenantFacts) -> TenantNames:
     )
 
 
+def username(tenant_id: str, email: str) -> str:
+    """Name a tenant's person in Cognito: blind, and different for one person in two tenants, who may share a pool.
+
+    The same for every spelling of the address in upper and lower case. ``<id's body>-<32 hex digits>``, 59 characters.
+    """
+    address = email.strip().casefold()
+    return f"{ids.body_of(tenant_id)}-{hashlib.sha256(f'{tenant_id}:{address}'.encode()).hexdigest()[:32]}"
+
+
 def check_cell(cell: CellFacts) -> None:
     """Refuse a cell whose facts could widen an ARN or a pattern. Raises UnsafeNameError."""
     code_fits = _CODE.fullmatch(cell.code) is not None and len(cell.code) <= 20

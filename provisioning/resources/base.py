@@ -63,7 +63,9 @@ class Ensured:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """The resource is gone, or was never there."""
+    """The resource is gone, or was never there. ``nothing_to_read`` says that the kind makes nothing, so there is no absence to observe."""
+
+    nothing_to_read: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,10 @@ class NotOursError(DomainError):
 class Known:
     """Read-only view of the ledger for a step: attributes of the resource itself, of its owner's others and of the cell's.
 
-    ``fresh`` is a promise of the caller: the ledger row was first written for this very attempt, and no call for it was ever sent. Only
-    then may a kind whose names are not unique (user pools, app clients, keys) create without looking for one first. It saves a listing
-    that grows with the number of tenants; the price of a wrong promise is a second resource, so the default is False.
+    ``fresh`` is a promise of the caller: nothing that was begun for this resource is unaccounted for; what exists of it is in ``this``.
+    Only then may a kind whose names are not unique (user pools, app clients, keys) create without searching lists that grow with the
+    number of tenants. The price of a wrong promise is a second resource, so the default is False: an attempt before this one, if
+    there was any, may have been carried out without its answer having been heard.
     """
 
     this: Attributes = field(default_factory=dict)
@@ -131,12 +134,18 @@ class Known:
         """Attributes of a resource that the cell shares; raises MissingDependencyError when it is not recorded as present."""
         return _attributes_of(self.shared, kind, name, "cell")
 
+    def at(self, place: str, kind: str) -> Attributes:
+        """Attributes of the ``own`` or ``shared`` resource of a kind; what a cell shares is its own while the cell itself is prepared."""
+        if place == SHARED and (kind, place) not in self.owned:
+            return self.cell(kind, place)
+        return self.own(kind, place)
+
 
 def _attributes_of(rows: Mapping[tuple[str, str], Attributes], kind: str, name: str, whose: str) -> Attributes:
-    try:
-        return rows[kind, name]
-    except KeyError:
-        raise MissingDependencyError(f"The {whose}'s {kind} {name!r} is not there yet.") from None
+    found = rows.get((kind, name))
+    if not found:
+        raise MissingDependencyError(f"The {whose}'s {kind} {name!r} is not there yet.")
+    return found
 
 
 class ResourceKind(Protocol):
@@ -146,11 +155,20 @@ class ResourceKind(Protocol):
     DEPENDS_ON: tuple[str, ...]
     HOLDS_DATA: bool
 
-    def shape(self, tenant: TenantFacts) -> tuple[Desired, ...]: ...
-    def cell_shape(self, cell: CellFacts) -> tuple[Desired, ...]: ...
-    def ensure(self, aws: Aws, spec: Spec, known: Known) -> Ensured | Wait: ...
-    def observe(self, aws: Aws, spec: Spec, known: Known) -> Observed: ...
-    def remove(self, aws: Aws, spec: Spec, known: Known) -> Removed | Wait: ...
+    def shape(self, tenant: TenantFacts) -> tuple[Desired, ...]:
+        """Give what of this kind the tenant should have, in its present state. Pure."""
+
+    def cell_shape(self, cell: CellFacts) -> tuple[Desired, ...]:
+        """Give what of this kind the cell shares among its pooled tenants. Pure."""
+
+    def ensure(self, aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
+        """Make it or set right what differs; adopt only what bears our tags. Raises NotOursError, MissingDependencyError, AwsError."""
+
+    def observe(self, aws: Aws, spec: Spec, known: Known) -> Observed:
+        """Read every promise back and name each difference; changes nothing."""
+
+    def remove(self, aws: Aws, spec: Spec, known: Known) -> Removed | Wait:
+        """Delete it; a missing one is fine, a stranger's is refused with NotOursError."""
 
 
 def is_enabled(tenant: TenantFacts) -> bool:
@@ -184,6 +202,11 @@ def is_ours(found: Mapping[str, str], spec: Spec) -> bool:
     wanted = spec["tags"]
     keys = (TAG_MANAGED_BY, TAG_CELL, TAG_TENANT)
     return all(found.get(key) == wanted.get(key) for key in keys)
+
+
+def owner_tags(spec: Spec) -> dict[str, str]:
+    """Give the tags that say whose a resource is, without those that change over its life."""
+    return {key: value for key, value in spec["tags"].items() if key in (TAG_MANAGED_BY, TAG_CELL, TAG_TENANT)}
 
 
 def require_ours(found: Mapping[str, str], spec: Spec, what: str) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 def of_values(*triples: tuple[str, Any, Any]) -> tuple[str, ...]:
     """Compare (what, found, promised) triples; one sentence for each that differs."""
-    return tuple(f"{what} is {_spoken(found)}, promised {_spoken(promised)}" for what, found, promised in triples if found != promised)
+    return tuple(
+        f"{what} is {_spoken(found)}, promised {_spoken(promised)}" for what, found, promised in triples if found != promised
+    )
 
 
 def of_tags(found: Mapping[str, str], promised: Mapping[str, str]) -> tuple[str, ...]:

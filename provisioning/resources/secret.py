@@ -1,0 +1,117 @@
+"""The container in Secrets Manager where a tenant's keys will be kept: a name under the tenant's path, a KMS key, no value yet.
+
+Deletion waits seven days, AWS's shortest window, and is not forced: offboarding has a grace period of its own before this, but a key
+deleted by mistake would cut a customer off for good. Ids are never given out twice, so the name that stays taken meanwhile costs nothing. A
+secret that waits for deletion counts as gone; wanted again, it is restored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from core.aws.errors import AwsAlreadyExistsError, AwsError
+from core.aws.secretsmanager import Secret
+from core.aws.session import Aws
+from provisioning.resources import differences
+from provisioning.resources.base import (
+    ABSENT,
+    OWN,
+    Desired,
+    Ensured,
+    Known,
+    Observed,
+    Removed,
+    Spec,
+    Wait,
+    exists,
+    require_ours,
+    tenant_tags,
+)
+from tenants.facts import CellFacts, TenantFacts
+from tenants.naming import names_of
+
+KIND = "secret"
+DEPENDS_ON: tuple[str, ...] = ("kms_key",)
+HOLDS_DATA = True
+
+RECOVERY_DAYS = 7
+AWS_MANAGED_KEY = "alias/aws/secretsmanager"
+
+
+def shape(tenant: TenantFacts) -> tuple[Desired, ...]:
+    """One secret; under the tenant's own key where it has one."""
+    if not exists(tenant):
+        return ()
+    spec = {
+        "secret": names_of(tenant).api_secret,
+        "description": "API keys of one tenant.",
+        "key": OWN if tenant.tier.isolation_model.has_own_pool else "",
+        "recovery_days": RECOVERY_DAYS,
+        "tags": tenant_tags(tenant),
+    }
+    return (Desired(KIND, OWN, spec),)
+
+
+def cell_shape(cell: CellFacts) -> tuple[Desired, ...]:
+    """A cell has no secret."""
+    return ()
+
+
+def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
+    """Make the container, take a scheduled deletion back, or set right what differs. Values are never touched."""
+    key_arn, name = _key_arn(spec, known), spec["secret"]
+    try:
+        arn = aws.secretsmanager.create_secret(
+            name, token=_token(spec), value=None, tags=spec["tags"], kms_key_id=key_arn, description=spec["description"]
+        )
+        return Ensured({"secret": name, "arn": arn})
+    except AwsError as error:
+        # A name whose deletion is scheduled is refused as an invalid request, not as a name that exists.
+        if not isinstance(error, AwsAlreadyExistsError) and error.aws_code != "InvalidRequestException":
+            raise
+        found = aws.secretsmanager.find_secret(name)
+        if found is None:
+            raise
+    require_ours(found.tags, spec, f"The secret {name}")
+    if found.deleted_at is not None:
+        aws.secretsmanager.restore_secret(name)
+    if differences.of_tags(found.tags, spec["tags"]):
+        aws.secretsmanager.put_secret_tags(name, spec["tags"])
+    if _settings_differ(found, spec, key_arn):
+        aws.secretsmanager.put_secret_settings(name, description=spec["description"], kms_key_id=key_arn or AWS_MANAGED_KEY)
+    return Ensured({"secret": name, "arn": found.arn})
+
+
+def observe(aws: Aws, spec: Spec, known: Known) -> Observed:
+    """Read description, key and tags back. One that waits for its deletion is not there."""
+    found = aws.secretsmanager.find_secret(spec["secret"])
+    if found is None or found.deleted_at is not None:
+        return ABSENT
+    different = _settings_differ(found, spec, _key_arn(spec, known)) + differences.of_tags(found.tags, spec["tags"])
+    return Observed(True, different, {"secret": found.name, "arn": found.arn})
+
+
+def remove(aws: Aws, spec: Spec, known: Known) -> Removed | Wait:
+    """Schedule the deletion."""
+    found = aws.secretsmanager.find_secret(spec["secret"])
+    if found is not None and found.deleted_at is None:
+        require_ours(found.tags, spec, f"The secret {spec['secret']}")
+        aws.secretsmanager.delete_secret(spec["secret"], recovery_days=spec["recovery_days"])
+    return Removed()
+
+
+def _settings_differ(found: Secret, spec: Spec, key_arn: str) -> tuple[str, ...]:
+    key = "" if found.kms_key_id == AWS_MANAGED_KEY else found.kms_key_id
+    return differences.of_values(
+        ("description", found.description, spec["description"]),
+        ("KMS key", key or "AWS's own", key_arn or "AWS's own"),
+    )
+
+
+def _key_arn(spec: Spec, known: Known) -> str:
+    return str(known.own("kms_key", spec["key"])["arn"]) if spec["key"] else ""
+
+
+def _token(spec: Spec) -> str:
+    """The same for every attempt, so that AWS takes a repeated request for one."""
+    return hashlib.sha256(f"secret:{spec['secret']}".encode()).hexdigest()

@@ -1,0 +1,56 @@
+"""A pooled tenant's group in the shared user pool: its name is the tenant's id, which is also what says whose it is (groups bear no tags)."""
+
+from __future__ import annotations
+
+from core.aws.errors import AwsAlreadyExistsError
+from core.aws.session import Aws
+from provisioning.resources import differences
+from provisioning.resources.base import ABSENT, SHARED, Desired, Ensured, Known, Observed, Removed, Spec, Wait, exists
+from tenants.facts import CellFacts, TenantFacts
+from tenants.naming import names_of
+
+KIND = "user_group"
+DEPENDS_ON: tuple[str, ...] = ("user_pool",)
+HOLDS_DATA = False
+
+
+def shape(tenant: TenantFacts) -> tuple[Desired, ...]:
+    """One group for a pooled tenant."""
+    if not exists(tenant) or tenant.tier.isolation_model.has_own_pool:
+        return ()
+    return (
+        Desired(
+            KIND, SHARED, {"group_name": names_of(tenant).group, "description": "People of one tenant; kept by the control plane."}
+        ),
+    )
+
+
+def cell_shape(cell: CellFacts) -> tuple[Desired, ...]:
+    """A cell has no group."""
+    return ()
+
+
+def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
+    """Make the group or set its description right."""
+    pool_id, name = known.at(SHARED, "user_pool")["pool_id"], spec["group_name"]
+    try:
+        aws.cognito.create_group(pool_id, name, description=spec["description"])
+    except AwsAlreadyExistsError:
+        aws.cognito.put_group_description(pool_id, name, spec["description"])
+    return Ensured({"pool_id": pool_id, "group_name": name})
+
+
+def observe(aws: Aws, spec: Spec, known: Known) -> Observed:
+    """Read the group back."""
+    pool_id = known.at(SHARED, "user_pool")["pool_id"]
+    group = aws.cognito.find_group(pool_id, spec["group_name"])
+    if group is None:
+        return ABSENT
+    different = differences.of_values(("description", group.description, spec["description"]))
+    return Observed(True, different, {"pool_id": pool_id, "group_name": group.name})
+
+
+def remove(aws: Aws, spec: Spec, known: Known) -> Removed | Wait:
+    """Delete the group; its people stay in the pool until they are removed themselves."""
+    aws.cognito.delete_group(known.at(SHARED, "user_pool")["pool_id"], spec["group_name"])
+    return Removed()
