@@ -150,8 +150,8 @@ def start_change_tier(*, actor: Actor, tenant_id: str, tier_code: str, reason: s
 def start_suspend(*, actor: Actor, tenant_id: str, reason: str) -> Operation:
     """Stop a tenant: at the edge from commit on, in Cognito and IAM when the operation has run. It waits for no other operation.
 
-    One that is under way is set aside; if a worker is inside it, this one starts when that worker's lease has ended, so that the two never
-    write to AWS in the wrong order.
+    One that is under way is set aside, a change of tier is undone; if a worker is inside it, this one starts when that worker's lease has
+    ended, so that the two never write to AWS in the wrong order (``docs/decisions/0006``).
     """
     reason = inputs.clean_reason(reason)
     tenant = _locked(tenant_id)
@@ -162,6 +162,8 @@ def start_suspend(*, actor: Actor, tenant_id: str, reason: str) -> Operation:
     if under_way is not None:
         not_before = under_way.lease_until if under_way.state == OperationState.RUNNING else None
         operations.set_aside(under_way, actor=actor, reason="the tenant is being suspended", sources=tuple(ACTIVE_STATES))
+        if under_way.kind == OperationKind.CHANGE_TIER:
+            tenant = _back_to_former_tier(tenant, under_way)
     return operations.start(
         kind=OperationKind.SUSPEND, actor=actor, reason=reason, tenant=tenant, goal=TenantState.SUSPENDED, not_before=not_before
     )
@@ -265,12 +267,16 @@ def abandon(*, actor: Actor, operation_id: str, reason: str) -> Operation:
         kind = OperationKind.REPAIR if cell is not None and cell.state == CellState.READY else OperationKind.ABANDON
         return operations.start(kind=kind, actor=actor, reason=reason, tenant=tenant, cell=cell, target=target)
     if operation.kind == OperationKind.CHANGE_TIER:
-        tenant.tier_id = operation.target["from"]
-        tenant.revision += 1
-        tenant.save(update_fields=["tier", "revision"])
-        tenant = _locked(tenant.pk)
+        tenant = _back_to_former_tier(tenant, operation)
     goal = operations.goal_of(tenant)
     return operations.start(kind=OperationKind.REPAIR, actor=actor, reason=reason, tenant=tenant, target=target, goal=goal)
+
+
+def _back_to_former_tier(tenant: Tenant, move: Operation) -> Tenant:
+    tenant.tier_id = move.target["from"]
+    tenant.revision += 1
+    tenant.save(update_fields=["tier", "revision"])
+    return _locked(tenant.pk)
 
 
 def _locked(tenant_id: str) -> Tenant:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from core.audit.models import AuditEvent
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.outbox.models import OutboxEvent
-from provisioning import services, sweeping
+from provisioning import claims, services, sweeping
 from provisioning.models import Operation
 from provisioning.operations import BusyError
 from tenants.models import Cell, OnboardingRequest, Tenant, Tier
@@ -56,8 +56,21 @@ def test_suspend_does_not_wait_for_another_operation(world: World) -> None:
     moving.refresh_from_db()
     assert moving.state == "abandoned"
     finish(suspending)
+    tenant.refresh_from_db()
+    assert tenant.tier_id == "basic", "a suspension does not finish a move first"
     assert set(ledger(tenant).values()) == {"present"}
     assert all(thing["enabled"] is False for thing in world.things.values())
+
+
+def test_suspend_waits_for_the_lease_of_a_worker_inside_another_operation(world: World) -> None:
+    tenant = onboarded("acme")
+    repairing = services.start_repair(actor=OPERATOR, tenant_id=tenant.pk, reason="look")
+    claim = claims.take(repairing.pk)
+    assert claim is not None
+    suspending = services.start_suspend(actor=OPERATOR, tenant_id=tenant.pk, reason="attack")
+    assert suspending.not_before == claim.operation.lease_until
+    with pytest.raises(claims.LostClaimError):
+        claims.hold(claim, steps_done=1)
 
 
 def test_a_tier_move_makes_what_lacks_and_retains_what_holds_data(world: World) -> None:
