@@ -62,6 +62,12 @@ BUDGETS: tuple[Budget, ...] = (
     ),
     _budget("cognito-idp", "UserPoolClientRead", 15, "DescribeUserPoolClient ListUserPoolClients"),
     _budget("cognito-idp", "UserPoolClientUpdate", 15, "CreateUserPoolClient UpdateUserPoolClient DeleteUserPoolClient"),
+    _budget(
+        "cognito-idp",
+        "UserAuthentication",
+        120,
+        "InitiateAuth AdminInitiateAuth RespondToAuthChallenge AdminRespondToAuthChallenge",
+    ),
     _budget("cognito-idp", "UserCreation", 50, "AdminCreateUser AdminConfirmSignUp SignUp ConfirmSignUp"),
     _budget("cognito-idp", "UserRead", 120, "AdminGetUser GetUser"),
     _budget("cognito-idp", "UserList", 30, "ListUsers"),
@@ -122,7 +128,8 @@ BUDGETS: tuple[Budget, ...] = (
         "cloudformation",
         "write",
         2,
-        "CreateStack UpdateStack DeleteStack CreateChangeSet ExecuteChangeSet DeleteChangeSet UpdateTerminationProtection",
+        "CreateStack UpdateStack DeleteStack CreateChangeSet ExecuteChangeSet DeleteChangeSet UpdateTerminationProtection "
+        "ContinueUpdateRollback",
         published=False,
     ),
     _budget(
