@@ -128,7 +128,7 @@ def _remove(aws: Aws, step: Step, known: Known) -> Outcome:
     kind = KINDS[step.kind]
     try:
         answer = kind.remove(aws, step.spec, known)
-        if isinstance(answer, Removed) and not kind.observe(aws, step.spec, known).present:
+        if isinstance(answer, Removed) and (answer.nothing_to_read or not kind.observe(aws, step.spec, known).present):
             return Done({})
     except MissingDependencyError:
         # What it stands on was never recorded with an id, so this one cannot have been made.

@@ -52,9 +52,13 @@ class SecretsManager(Gateway):
     def find_secret(self, secret: str) -> Secret | None:
         """Describe a secret, or None. One that waits for deletion is still found: read ``deleted_at``."""
         try:
-            raw = self._call(self._client.describe_secret, SecretId=secret)
+            return self.get_secret(secret)
         except AwsNotFoundError:
             return None
+
+    def get_secret(self, secret: str) -> Secret:
+        """Describe a secret as :meth:`find_secret` does; raises AwsNotFoundError."""
+        raw = self._call(self._client.describe_secret, SecretId=secret)
         return Secret(
             name=raw["Name"],
             arn=raw["ARN"],

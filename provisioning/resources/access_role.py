@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.aws.errors import AwsAlreadyExistsError
 from core.aws.iam import Role
 from core.aws.session import Aws
 from provisioning.isolation import policies
@@ -77,14 +76,11 @@ def cell_shape(cell: CellFacts) -> tuple[Desired, ...]:
 def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     """Make the role with its policy, or set right what differs."""
     name, document = spec["role"], _policy(aws, spec, known)
-    try:
+    found = None if known.is_new else aws.iam.find_role(name)
+    if found is None:
         role = aws.iam.create_role(name, trust=spec["trust"], tags=spec["tags"], boundary_arn=spec["boundary_arn"])
         aws.iam.put_role_policy(name, POLICY, document)
         return Ensured(_attributes(role))
-    except AwsAlreadyExistsError:
-        found = aws.iam.find_role(name)
-    if found is None:
-        return Wait(2, "IAM says that the role exists and does not show it yet")
     require_ours(found.tags, spec, f"The role {name}")
     _correct(aws, found, spec)
     _correct_policies(aws, name, document)

@@ -1,25 +1,20 @@
 """A tenant's first administrator: invited by Cognito's own e-mail, made to choose a password at the first sign-in.
 
 The temporary password is Cognito's: it is in the invitation and nowhere else, neither in a spec nor in the ledger nor in a log. Where no
-mail arrives (the embedded stand-in sends none), an operator has :func:`give_temporary_password` set another and show it once.
+mail arrives (the embedded stand-in sends none), an operator has ``provisioning.identity`` set another and show it once.
 
 The user name is blind and made of tenant and address; ``custom:tenantId`` cannot be changed and says whose the user is.
 """
 
 from __future__ import annotations
 
-import secrets
-import string
-
 from core.aws.cognito_users import User
-from core.aws.errors import AwsAlreadyExistsError
 from core.aws.session import Aws
 from provisioning.resources import differences
 from provisioning.resources.base import (
     ABSENT,
     OWN,
     SHARED,
-    Attributes,
     Desired,
     Ensured,
     Known,
@@ -41,7 +36,6 @@ HOLDS_DATA = False
 
 ROLE = "owner"
 _OWNER = f"custom:{TENANT_ID}"
-_PASSWORD_LENGTH = 20
 
 
 def shape(tenant: TenantFacts) -> tuple[Desired, ...]:
@@ -77,16 +71,13 @@ def cell_shape(cell: CellFacts) -> tuple[Desired, ...]:
 def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     """Invite the administrator, or set right what differs; somebody who was administrator under another address is taken out."""
     pool_id, name = known.at(spec["pool"], "user_pool")["pool_id"], spec["username"]
-    try:
+    user = None if known.is_new else aws.cognito.find_user(pool_id, name)
+    if user is None:
         user = aws.cognito.create_user(pool_id, name, attributes=spec["attributes"])
         if spec["group"]:
             aws.cognito.add_user_to_group(pool_id, name, spec["group"])
-    except AwsAlreadyExistsError:
-        found = aws.cognito.find_user(pool_id, name)
-        if found is None:
-            return Wait(2, "Cognito says that the user exists and does not show it yet")
-        user = _require_ours(found, spec)
-        _correct(aws, pool_id, user, spec)
+    else:
+        _correct(aws, pool_id, _require_ours(user, spec), spec)
     if user.enabled != spec["enabled"]:
         _switch(aws, pool_id, spec)
     _remove_former(aws, pool_id, spec, known)
@@ -116,25 +107,6 @@ def remove(aws: Aws, spec: Spec, known: Known) -> Removed | Wait:
         _require_ours(user, spec)
         aws.cognito.delete_user(pool_id, user.username)
     return Removed()
-
-
-def give_temporary_password(aws: Aws, attributes: Attributes) -> str:
-    """Set a new temporary password, to be changed at the next sign-in, and give it to be shown once; it is kept nowhere.
-
-    ``attributes`` are the administrator's in the ledger. Whatever password there was stops working. Raises AwsNotFoundError.
-    """
-    password = _new_password()
-    aws.cognito.put_user_password(attributes["pool_id"], attributes["username"], password, permanent=False)
-    return password
-
-
-def _new_password() -> str:
-    """About 113 bits, with one of each class that the pool's policy asks for."""
-    alphabet = string.ascii_letters + string.digits
-    while True:
-        made = "".join(secrets.choice(alphabet) for _ in range(_PASSWORD_LENGTH))
-        if any(c.islower() for c in made) and any(c.isupper() for c in made) and any(c.isdigit() for c in made):
-            return made
 
 
 def _correct(aws: Aws, pool_id: str, user: User, spec: Spec) -> None:

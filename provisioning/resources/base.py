@@ -126,6 +126,11 @@ class Known:
     shared: Mapping[tuple[str, str], Attributes] = field(default_factory=dict)
     fresh: bool = False
 
+    @property
+    def is_new(self) -> bool:
+        """True when nothing of it can exist by our hand: nothing is recorded, and nothing is unaccounted for."""
+        return self.fresh and not self.this
+
     def own(self, kind: str, name: str) -> Attributes:
         """Attributes of another resource of the same owner; raises MissingDependencyError when it is not recorded as present."""
         return _attributes_of(self.owned, kind, name, "owner")

@@ -5,7 +5,6 @@ A changed document becomes a new default version; IAM keeps five, so the gateway
 
 from __future__ import annotations
 
-from core.aws.errors import AwsAlreadyExistsError
 from core.aws.session import Aws
 from provisioning.isolation import policies
 from provisioning.resources import differences
@@ -50,15 +49,11 @@ def cell_shape(cell: CellFacts) -> tuple[Desired, ...]:
 def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     """Make the policy, or write a new default version when its document was edited."""
     attributes = {"arn": spec["arn"]}
-    try:
-        aws.iam.create_policy(
-            spec["policy_name"], document=spec["document"], tags=spec["tags"], description="Caps every tenant's role."
-        )
-        return Ensured(attributes)
-    except AwsAlreadyExistsError:
-        found = aws.iam.find_policy(spec["arn"])
+    found = aws.iam.find_policy(spec["arn"])
     if found is None:
-        return Wait(2, "IAM says that the policy exists and does not show it yet")
+        about = "Caps every tenant's role."
+        aws.iam.create_policy(spec["policy_name"], document=spec["document"], tags=spec["tags"], description=about)
+        return Ensured(attributes)
     require_ours(found.tags, spec, f"The policy {spec['policy_name']}")
     if differences.of_document("the policy", aws.iam.get_policy_document(found), spec["document"]):
         aws.iam.put_policy_document(spec["arn"], spec["document"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from core.aws.errors import AwsAlreadyExistsError
 from core.aws.session import Aws
 from provisioning.resources import differences
 from provisioning.resources.base import (
@@ -53,14 +52,16 @@ def cell_shape(cell: CellFacts) -> tuple[Desired, ...]:
 def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     """Make the log group with its retention, or set right what differs."""
     name = spec["log_group"]
-    try:
+    found = None if known.is_new else aws.logs.find_log_group(name)
+    if found is None:
         aws.logs.create_log_group(name, tags=spec["tags"])
-    except AwsAlreadyExistsError:
+    else:
         tags = aws.logs.list_log_group_tags(spec["arn"])
         require_ours(tags, spec, f"The log group {name}")
         if differences.of_tags(tags, spec["tags"]):
             aws.logs.put_log_group_tags(spec["arn"], spec["tags"])
-    aws.logs.put_retention(name, spec["retention_days"])
+    if found is None or found.retention_days != spec["retention_days"]:
+        aws.logs.put_retention(name, spec["retention_days"])
     return Ensured({"log_group": name})
 
 

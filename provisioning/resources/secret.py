@@ -60,18 +60,12 @@ def cell_shape(cell: CellFacts) -> tuple[Desired, ...]:
 def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     """Make the container, take a scheduled deletion back, or set right what differs. Values are never touched."""
     key_arn, name = _key_arn(spec, known), spec["secret"]
-    try:
-        arn = aws.secretsmanager.create_secret(
-            name, token=_token(spec), value=None, tags=spec["tags"], kms_key_id=key_arn, description=spec["description"]
-        )
-        return Ensured({"secret": name, "arn": arn})
-    except AwsError as error:
-        # A name whose deletion is scheduled is refused as an invalid request, not as a name that exists.
-        if not isinstance(error, AwsAlreadyExistsError) and error.aws_code != "InvalidRequestException":
-            raise
-        found = aws.secretsmanager.find_secret(name)
-        if found is None:
-            raise
+    found = None if known.is_new else aws.secretsmanager.find_secret(name)
+    if found is None:
+        arn = _create(aws, spec, key_arn)
+        if arn:
+            return Ensured({"secret": name, "arn": arn})
+        found = aws.secretsmanager.get_secret(name)
     require_ours(found.tags, spec, f"The secret {name}")
     if found.deleted_at is not None:
         aws.secretsmanager.restore_secret(name)
@@ -100,6 +94,21 @@ def remove(aws: Aws, spec: Spec, known: Known) -> Removed | Wait:
     return Removed()
 
 
+def _create(aws: Aws, spec: Spec, key_arn: str) -> str:
+    """Make the container and give its ARN; empty when the name is taken, by one that waits for its deletion as well."""
+    token = hashlib.sha256(
+        f"secret:{spec['secret']}".encode()
+    ).hexdigest()  # the same every time: AWS takes a repeated request for one
+    try:
+        return aws.secretsmanager.create_secret(
+            spec["secret"], token=token, value=None, tags=spec["tags"], kms_key_id=key_arn, description=spec["description"]
+        )
+    except AwsError as error:
+        if isinstance(error, AwsAlreadyExistsError) or error.aws_code == "InvalidRequestException":
+            return ""
+        raise
+
+
 def _settings_differ(found: Secret, spec: Spec, key_arn: str) -> tuple[str, ...]:
     key = "" if found.kms_key_id == AWS_MANAGED_KEY else found.kms_key_id
     return differences.of_values(
@@ -110,8 +119,3 @@ def _settings_differ(found: Secret, spec: Spec, key_arn: str) -> tuple[str, ...]
 
 def _key_arn(spec: Spec, known: Known) -> str:
     return str(known.own("kms_key", spec["key"])["arn"]) if spec["key"] else ""
-
-
-def _token(spec: Spec) -> str:
-    """The same for every attempt, so that AWS takes a repeated request for one."""
-    return hashlib.sha256(f"secret:{spec['secret']}".encode()).hexdigest()

@@ -122,7 +122,7 @@ def cell_shape(cell: CellFacts) -> tuple[Desired, ...]:
 def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     """Create or update the stack, wait for it, and set right the parts that do not read back as promised."""
     wanted = _deployment(spec, known)
-    stack = None if known.fresh else aws.cloudformation.find_stack(spec["stack"])
+    stack = None if known.is_new else aws.cloudformation.find_stack(spec["stack"])
     if stack is None:
         stack = _create(aws, spec, wanted)
     require_ours(stack.tags, spec, f"The stack {stack.name}")

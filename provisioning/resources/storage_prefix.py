@@ -46,7 +46,7 @@ def cell_shape(cell: CellFacts) -> tuple[Desired, ...]:
 
 def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     """Write the marker, or its tags anew."""
-    tags = None if known.fresh else _marker_tags(aws, spec)
+    tags = None if known.is_new else _marker_tags(aws, spec)
     if tags is not None:
         require_ours(tags, spec, f"The object {spec['prefix']}")
     if tags is None or differences.of_tags(tags, spec["tags"]):

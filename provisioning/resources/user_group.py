@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from core.aws.errors import AwsAlreadyExistsError
 from core.aws.session import Aws
 from provisioning.resources import differences
 from provisioning.resources.base import ABSENT, SHARED, Desired, Ensured, Known, Observed, Removed, Spec, Wait, exists
@@ -33,9 +32,10 @@ def cell_shape(cell: CellFacts) -> tuple[Desired, ...]:
 def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     """Make the group or set its description right."""
     pool_id, name = known.at(SHARED, "user_pool")["pool_id"], spec["group_name"]
-    try:
+    group = None if known.is_new else aws.cognito.find_group(pool_id, name)
+    if group is None:
         aws.cognito.create_group(pool_id, name, description=spec["description"])
-    except AwsAlreadyExistsError:
+    elif group.description != spec["description"]:
         aws.cognito.put_group_description(pool_id, name, spec["description"])
     return Ensured({"pool_id": pool_id, "group_name": name})
 
