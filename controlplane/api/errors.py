@@ -24,7 +24,7 @@ class InsufficientScopeError(ForbiddenError):
 
 
 class MalformedRequestError(DomainError):
-    """The request cannot be read.
+    """The body or the query is not what it must be before anybody can look at its fields.
 
     The body is not JSON or not UTF-8, holds a name twice in one object, is nested too deeply, or ended early.
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -55,7 +55,7 @@ def translate(error: Exception) -> DomainError:
 def document(error: DomainError, request: HttpRequest) -> dict[str, Any]:
     """Give the members of the problem. ``instance`` is the path that was asked for, as a URI reference."""
     body: dict[str, Any] = {
-        "type": type_of(error.code),
+        "type": type_of(error),
         "title": error.title,
         "status": error.status,
         "detail": "The logs hold more under this request id." if isinstance(error, kinds.InternalError) else error.detail,
@@ -96,9 +96,20 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
     return response
 
 
-def type_of(code: str) -> str:
-    """Give the address at which a kind of problem is explained."""
-    return f"{settings.API_PROBLEMS_URL}#{code}"
+def type_of(error: DomainError) -> str:
+    """Give the address at which the kind of problem is explained.
+
+    A service may sharpen the code of a kind for its own callers; one that no kind bears has no section there, so the kind's is named.
+    """
+    kinds_by_code = {kind.code for kind in subclasses_of(DomainError)}
+    return f"{settings.API_PROBLEMS_URL}#{error.code if error.code in kinds_by_code else type(error).code}"
+
+
+def subclasses_of(kind: type[DomainError]) -> Iterator[type[DomainError]]:
+    """Give every kind of error below ``kind`` that has been imported, in a stable order."""
+    for inner in sorted(kind.__subclasses__(), key=lambda found: (found.__module__, found.__name__)):
+        yield inner
+        yield from subclasses_of(inner)
 
 
 def request_id_of(request: HttpRequest) -> str:

@@ -56,5 +56,5 @@ urlpatterns = [
     path("v1/operations/<operation:operation>/stream", operations.OperationStream.as_view(), name="operation-stream"),
     path("v1/operations/<operation:operation>:retry", acts.Retry.as_view(), name="retry-operation"),
     path("v1/operations/<operation:operation>:abandon", acts.Abandon.as_view(), name="abandon-operation"),
-    re_path(r"(?s)^.*\Z", unknown.Unknown.as_view(), name="unknown"),
+    re_path(r"^[\s\S]*\Z", unknown.Unknown.as_view(), name="unknown"),
 ]

@@ -1,0 +1,126 @@
+"""The reference pages are what the code says, the schema is valid, and no path is without a rule."""
+
+from __future__ import annotations
+
+import inspect
+from io import StringIO
+from typing import Any
+
+import pytest
+import yaml
+from django.conf import settings
+from django.core.management import call_command
+from drf_spectacular.validation import validate_schema
+
+from controlplane.api import catalogue
+from controlplane.api.management.commands.api_docs import PAGES
+from controlplane.api.scopes import Scope
+from controlplane.api.views import base
+
+RULES = {
+    ("GET", "/api/v1/tiers"): "tiers:read",
+    ("POST", "/api/v1/tiers"): "tiers:write",
+    ("GET", "/api/v1/tiers/{tier}"): "tiers:read",
+    ("PATCH", "/api/v1/tiers/{tier}"): "tiers:write",
+    ("POST", "/api/v1/tiers/{tier}:retire"): "tiers:write",
+    ("GET", "/api/v1/cells"): "cells:read",
+    ("GET", "/api/v1/cells/{cell}"): "cells:read",
+    ("GET", "/api/v1/tenants"): "tenants:read",
+    ("POST", "/api/v1/tenants"): "tenants:write",
+    ("GET", "/api/v1/tenants/{tenant}"): "tenants:read",
+    ("PATCH", "/api/v1/tenants/{tenant}"): "tenants:write",
+    ("GET", "/api/v1/tenants/{tenant}/operations"): "operations:read",
+    ("GET", "/api/v1/tenants/{tenant}/resources"): "tenants:read",
+    ("GET", "/api/v1/tenants/{tenant}/events"): "audit:read",
+    ("POST", "/api/v1/tenants/{tenant}:suspend"): "tenants:write",
+    ("POST", "/api/v1/tenants/{tenant}:resume"): "tenants:write",
+    ("POST", "/api/v1/tenants/{tenant}:change-tier"): "tenants:write",
+    ("POST", "/api/v1/tenants/{tenant}:offboard"): "tenants:write",
+    ("POST", "/api/v1/tenants/{tenant}:undo-offboard"): "tenants:write",
+    ("POST", "/api/v1/tenants/{tenant}:repair"): "tenants:write",
+    ("GET", "/api/v1/operations"): "operations:read",
+    ("GET", "/api/v1/operations/{operation}"): "operations:read",
+    ("GET", "/api/v1/operations/{operation}/stream"): "operations:read",
+    ("POST", "/api/v1/operations/{operation}:retry"): "operations:write",
+    ("POST", "/api/v1/operations/{operation}:abandon"): "operations:write",
+}
+"""Written by hand, on purpose: a new path fails here until somebody has said who may use it."""
+
+
+def test_every_path_has_its_rule_and_none_has_another() -> None:
+    assert {(rule.method, rule.path): str(rule.scope) for rule in catalogue.list_rules()} == RULES
+
+
+def test_every_scope_opens_something() -> None:
+    assert set(RULES.values()) == {str(scope) for scope in Scope}
+
+
+def test_every_view_stands_on_the_one_base_and_none_loosens_it() -> None:
+    from controlplane.api.urls import urlpatterns
+
+    for pattern in urlpatterns:
+        view: Any = pattern.callback.view_class  # type: ignore[union-attr]
+        assert issubclass(view, base.ApiView), view
+        for name in ("authentication_classes", "permission_classes", "parser_classes", "throttle_classes", "initial", "dispatch"):
+            assert inspect.getattr_static(view, name) is inspect.getattr_static(base.ApiView, name), (view, name)
+
+
+def test_methods_and_rules_agree() -> None:
+    from controlplane.api.urls import urlpatterns
+
+    for pattern in urlpatterns:
+        view: Any = pattern.callback.view_class  # type: ignore[union-attr]
+        written = {name.upper() for name in ("get", "post", "put", "patch", "delete") if hasattr(view, name)}
+        assert written == set(view.scopes), view
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_is_current(name: str) -> None:
+    assert (settings.BASE_DIR / name).read_text() == PAGES[name](), f"run manage.py api_docs: {name} is out of date"
+
+
+def test_the_command_agrees() -> None:
+    call_command("api_docs", "--check", stdout=StringIO())
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((settings.BASE_DIR / "docs/openapi.yaml").read_text())
+    return loaded
+
+
+def test_the_schema_is_valid_openapi_3_1(schema: dict[str, Any]) -> None:
+    assert schema["openapi"].startswith("3.1.")
+    validate_schema(schema)
+
+
+def test_the_schema_has_every_path_with_its_scope_and_its_problems(schema: dict[str, Any]) -> None:
+    seen = {}
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            (security,) = operation["security"]
+            seen[method.upper(), path] = security["operatorToken"][0]
+            assert {"401", "403", "500"} <= set(operation["responses"]), (method, path)
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    assert list(response["content"]) == ["application/problem+json"], (method, path, status)
+            headers = {item["name"] for item in operation["parameters"] if item["in"] == "header"}
+            assert ("Idempotency-Key" in headers) == (method == "post")
+            assert ("If-Match" in headers) == (method == "patch")
+    assert seen == RULES
+
+
+def test_shapes_of_requests_refuse_unknown_fields(schema: dict[str, Any]) -> None:
+    asked = {
+        operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        for methods in schema["paths"].values()
+        for operation in methods.values()
+        if "requestBody" in operation
+    }
+    assert len(asked) >= 7
+    assert all(schema["components"]["schemas"][name]["additionalProperties"] is False for name in asked)
+
+
+def test_the_schema_is_made_without_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn", stdout=StringIO())
+    assert "Warning" not in capsys.readouterr().err
