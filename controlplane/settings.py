@@ -15,6 +15,7 @@ from typing import Any
 from celery.schedules import crontab
 
 from controlplane.api.configuration import SPECTACULAR_SETTINGS  # noqa: F401  # a setting, by its name here
+from controlplane.console import looks
 from controlplane.env import Environment, read_file
 from controlplane.logs import logging_settings
 
@@ -64,7 +65,7 @@ USE_I18N = True
 
 INSTALLED_APPS = [
     "controlplane.apps.ControlplaneConfig",
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # the default one would put a site of its own in the place of ours
     "controlplane.apps.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -251,6 +252,10 @@ API_PROBLEMS_URL = env.url("CONTROLPLANE_PROBLEMS_URL", "https://controlplane.ex
 # Peppers of operator tokens, by number: the highest is used for new ones. Dropping one ends the life of every token under it.
 INSECURE_TOKEN_PEPPER = "insecure-and-public-token-pepper-for-development-only"  # noqa: S105  # refused outside dev by controlplane.E012
 TOKEN_PEPPERS = env.numbered_secrets("TOKEN_PEPPERS", {1: INSECURE_TOKEN_PEPPER})
+
+# --- The console -------------------------------------------------------------------------------------------------------------------
+
+UNFOLD = looks.UNFOLD
 
 # --- Logs -------------------------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,81 @@
+"""The first page: what needs an operator, what moves, how full the cells are, and what happened of late. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count
+from django.http import HttpRequest
+from django.utils import timezone
+
+from controlplane.console import acts, events, timeline
+from controlplane.console.access import may_act
+from controlplane.console.chart import chart_of
+from core.audit.selectors import list_events
+from provisioning import selectors
+from provisioning.models import ACTIVE_STATES, Operation, OperationState, Resource, ResourceState
+from tenants.lifecycle import TenantState
+from tenants.models import Cell, CellState, Tenant
+
+SHOWN = 6
+EVENTS_SHOWN = 10
+SOON = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A failed operation with the acts that are lawful for it."""
+
+    line: timeline.OperationLine
+    acts: tuple[acts.Act, ...]
+
+
+def moving(request: HttpRequest) -> dict[str, Any]:
+    """Give all that renews itself, in a fixed number of queries."""
+    counts = selectors.count_operations()
+    failed = list(_operations(OperationState.FAILED)[:SHOWN])
+    running = list(_operations(*ACTIVE_STATES)[:SHOWN])
+    failed_lines, running_lines = _split(timeline.lines_of([*failed, *running]), len(failed))
+    acting = may_act(request)
+    drifted = Resource.objects.filter(state=ResourceState.DRIFTED).count()
+    chart = chart_of(_tenants_by_state_and_model())
+    under_way = sum(counts[state] for state in ACTIVE_STATES)
+    return {
+        "troubles": [Trouble(line, acts.of_operation(row) if acting else ()) for line, row in zip(failed_lines, failed, strict=True)],
+        "failed_count": counts[OperationState.FAILED],
+        "running": running_lines,
+        "running_count": under_way,
+        "waiting_count": counts[OperationState.WAITING],
+        "is_moving": under_way > 0,
+        "drifted_count": drifted,
+        "chart": chart,
+        "tenant_count": chart.total,
+        "active_count": chart.total_of(TenantState.ACTIVE),
+        "due": _due_soon(),
+        "cells": [{"cell": cell, "quotas": selectors.quotas_of(cell)} for cell in Cell.objects.all()],
+        "unready": [cell for cell in Cell.objects.exclude(state=CellState.READY)],
+        "events": events.lines_of(list_events()[:EVENTS_SHOWN]),
+        "may_act": acting,
+    }
+
+
+def _operations(*states: str) -> Any:
+    return Operation.objects.select_related("tenant", "cell").filter(state__in=states).order_by("-id")
+
+
+def _split(lines: list[timeline.OperationLine], at: int) -> tuple[list[timeline.OperationLine], list[timeline.OperationLine]]:
+    return lines[:at], lines[at:]
+
+
+def _tenants_by_state_and_model() -> dict[tuple[str, str], int]:
+    rows = Tenant.objects.values_list("state", "tier__isolation_model").annotate(number=Count("pk")).order_by()
+    return {(state, model): number for state, model, number in rows}
+
+
+def _due_soon() -> list[Tenant]:
+    soon = timezone.now() + SOON
+    return list(Tenant.objects.filter(state=TenantState.OFFBOARDING, offboard_due_at__lte=soon).order_by("offboard_due_at")[:SHOWN])
+
+

@@ -1,0 +1,99 @@
+"""The admin site that is the console: who may enter, the first page, signing in and out, and which rows have pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import logout as end_session
+from django.contrib.auth.models import User
+from django.contrib.auth.views import PasswordChangeView
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.forms import AdminOwnPasswordChangeForm
+from unfold.sites import UnfoldAdminSite
+
+from controlplane.console import live, overview, signin, trail
+from controlplane.console.access import may_enter
+from controlplane.console.session import address_of
+
+
+class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
+    """Django's admin with a second factor before everything."""
+
+    index_title = "Overview"
+    enable_nav_sidebar = True
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Only a session with a role and a second factor: every page asks this."""
+        return may_enter(request)
+
+    def extra_urls(self) -> list[URLPattern]:
+        """The steps of signing in, and the first page's moving part."""
+        return [
+            path("login/code/", signin.code_step, name="login_code"),
+            path("login/enrol/", signin.enrol_step, name="login_enrol"),
+            path("overview/", self.admin_view(self.overview_part), name="overview_live"),
+        ]
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The first step of signing in."""
+        return signin.password_step(request)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """End the session; only POST reaches this (``get_urls`` of Django wraps it so)."""
+        if request.method != "POST":
+            return HttpResponse(status=405, headers={"Allow": "POST"})
+        if isinstance(request.user, User):
+            trail.signed_out(request.user, address_of(request))
+        end_session(request)
+        return HttpResponseRedirect(reverse("admin:login"))
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """The overview."""
+        context = {
+            **self.each_context(request),
+            **overview.moving(request),
+            "title": self.index_title,
+            "live_url": reverse("admin:overview_live"),
+            **(extra_context or {}),
+        }
+        request.current_app = self.name  # type: ignore[attr-defined]
+        return TemplateResponse(request, "console/overview.html", context)
+
+    def overview_part(self, request: HttpRequest) -> HttpResponse:
+        """The overview's moving part."""
+        context = overview.moving(request)
+        return live.fragment(request, "console/_overview_live.html", context, is_moving=context["is_moving"])
+
+    def app_index(self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """There is no page for a Python package."""
+        return HttpResponseRedirect(reverse("admin:index"))
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Ctrl-K, with a page number that is one: unfold would answer anything else with a 500."""
+        page = request.GET.get("page", "1")
+        if page != "1":
+            raise BadRequest("A search has one page.")
+        return super().search(request, extra_context)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Change one's own password; every other session of the account ends with it."""
+        return _PasswordChange.as_view(extra_context={**self.each_context(request), **(extra_context or {})})(request)
+
+
+class _PasswordChange(PasswordChangeView):
+    form_class = AdminOwnPasswordChangeForm
+    template_name = "registration/password_change_form.html"
+
+    def get_success_url(self) -> str:
+        return reverse("admin:password_change_done")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        assert isinstance(self.request.user, User)
+        trail.password_changed(self.request.user, address_of(self.request))
+        return response
+
+
