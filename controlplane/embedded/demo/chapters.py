@@ -69,7 +69,9 @@ def sign_in(stage: Stage) -> None:
     aws = _control_plane("acme")
     mine = identity_of(get_tenant("acme"))
     refused = _is_refused(
-        lambda: aws.signing_in.start(pool_id=other.pool_id, client_id=other.client_id, username=other.username, password=NEW_PASSWORD)
+        lambda: aws.signing_in.start(
+            pool_id=other.pool_id, client_id=other.client_id, username=other.username, password=NEW_PASSWORD
+        )
     )
     stage.promise("Acme's password opens nothing at Acme West, its neighbour in the same pool", refused and other != mine)
 
@@ -77,13 +79,23 @@ def sign_in(stage: Stage) -> None:
 def keep_apart(stage: Stage) -> None:
     """Credentials vended for one tenant reach its own data and nobody else's."""
     stage.chapter("4. Neighbours cannot see each other")
-    for slug, neighbour in (("acme", "acme-west"), ("acme-west", "acme"), ("initech", "acme"), ("globex", "initech"), ("acme", "globex")):
+    for slug, neighbour in (
+        ("acme", "acme-west"),
+        ("acme-west", "acme"),
+        ("initech", "acme"),
+        ("globex", "initech"),
+        ("acme", "globex"),
+    ):
         facts, other = facts_of(get_tenant(slug)), facts_of(get_tenant(neighbour))
         aws = _as_tenant(slug)
         mine, theirs = names_of(facts), names_of(other)
         aws.s3.put_object(mine.storage_bucket, f"{mine.storage_prefix}demo.txt", b"mine")
-        stage.promise(f"{slug} reads what it wrote", aws.s3.get_object(mine.storage_bucket, f"{mine.storage_prefix}demo.txt") == b"mine")
-        shut = _is_refused(lambda aws=aws, theirs=theirs: aws.s3.get_object(theirs.storage_bucket, f"{theirs.storage_prefix}demo.txt"))
+        stage.promise(
+            f"{slug} reads what it wrote", aws.s3.get_object(mine.storage_bucket, f"{mine.storage_prefix}demo.txt") == b"mine"
+        )
+        shut = _is_refused(
+            lambda aws=aws, theirs=theirs: aws.s3.get_object(theirs.storage_bucket, f"{theirs.storage_prefix}demo.txt")
+        )
         stage.promise(f"{slug} is refused at {neighbour}'s prefix", shut)
 
 
@@ -112,10 +124,15 @@ def move(stage: Stage) -> None:
     stack = next((state for (kind, _), state in states.items() if kind == "stack"), "missing")
     stage.promise("its stack was read back, resource by resource", stack == ResourceState.PRESENT)
     retained = sorted(f"{kind}" for (kind, _), state in states.items() if state == ResourceState.RETAINED)
-    stage.promise("what held its data in the pool is kept until it is offboarded", "storage_prefix" in retained, ", ".join(retained))
+    stage.promise(
+        "what held its data in the pool is kept until it is offboarded", "storage_prefix" in retained, ", ".join(retained)
+    )
     aws, names = _as_tenant("acme"), names_of(facts_of(get_tenant("acme")))
     aws.s3.put_object(names.storage_bucket, f"{names.storage_prefix}demo.txt", b"silo")
-    stage.promise("its credentials reach its own bucket", aws.s3.get_object(names.storage_bucket, f"{names.storage_prefix}demo.txt") == b"silo")
+    stage.promise(
+        "its credentials reach its own bucket",
+        aws.s3.get_object(names.storage_bucket, f"{names.storage_prefix}demo.txt") == b"silo",
+    )
 
 
 def offboard(stage: Stage) -> None:
@@ -152,7 +169,15 @@ def audit(stage: Stage) -> None:
     stage.promise("the audit chain is whole", verdict.ok, str(verdict.fault or f"{verdict.checked} entries"))
 
 
-BEFORE_THE_LOSS: tuple[Callable[[Stage], None], ...] = (onboard, show_steps, sign_in, keep_apart, suspend_and_resume, move, offboard)
+BEFORE_THE_LOSS: tuple[Callable[[Stage], None], ...] = (
+    onboard,
+    show_steps,
+    sign_in,
+    keep_apart,
+    suspend_and_resume,
+    move,
+    offboard,
+)
 AFTER_THE_LOSS: tuple[Callable[[Stage], None], ...] = (recovered, audit)
 STORY = {"before": BEFORE_THE_LOSS, "after": AFTER_THE_LOSS}
 
@@ -181,7 +206,9 @@ def _as_tenant(slug: str) -> Aws:
 
 def _first_sign_in(stage: Stage, slug: str, first: str) -> None:
     aws, identity = _control_plane(slug), identity_of(get_tenant(slug))
-    signed = aws.signing_in.start(pool_id=identity.pool_id, client_id=identity.client_id, username=identity.username, password=first)
+    signed = aws.signing_in.start(
+        pool_id=identity.pool_id, client_id=identity.client_id, username=identity.username, password=first
+    )
     stage.promise("the first password must be changed", signed.challenge == NEW_PASSWORD_REQUIRED, vital=True)
     done = aws.signing_in.change_password(
         client_id=identity.client_id, username=identity.username, session=signed.session, new_password=NEW_PASSWORD
