@@ -1,15 +1,17 @@
 """What AWS allows an account in one region, in calls a second, as AWS publishes it; data for :mod:`core.aws.pacing`.
 
 Each budget is shared by a group of operations, the way AWS groups them. ``published`` is AWS's default, adjustable for some; where AWS
-publishes nothing, the number is a cautious choice of ours and says so. Operations that no group names are not paced.
+publishes nothing, the number is a cautious choice of ours and says so. Where the grouping of an operation is not spelt out, it stands in
+the narrower group. Operations that no group names are not paced.
 
-Sources, as read in November 2026:
-cognito-idp     https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html (categories and default RPS)
+Sources:
+cognito-idp     https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html (categories,
+                and 5 a second for one operation on one pool in those that read or change a pool's resources and clients)
 kms             https://docs.aws.amazon.com/kms/latest/developerguide/requests-per-second.html
 secretsmanager  https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
 logs            https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 sts             https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html (600 a second an account and region)
-dynamodb        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html (control plane)
+dynamodb        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TagResource.html (5 a second); the rest: ours
 iam             no rate is published: https://repost.aws/knowledge-center/iam-sts-throttling-error; ours
 cloudformation  no rate is published; ours
 s3              bucket operations: no rate is published; ours. Objects have 3,500 writes a second a prefix and are not paced
@@ -19,20 +21,27 @@ events          PutEvents differs by region, 400 a second is the lowest publishe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from core.gcra import Limit
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """``per_second`` calls for all ``operations`` of a service together, ``burst`` of them at once."""
+    """``per_second`` calls for all ``operations`` of a service together, or for each value of the parameter ``each``."""
 
     service: str
     group: str
     per_second: float
     operations: frozenset[str]
     published: bool = True
+    each: str = ""
+
+    def key(self, parameters: Mapping[str, Any]) -> str:
+        """Name the limit that a call with these parameters counts against, within an account and region."""
+        return f"{self.service}:{self.group}:{parameters.get(self.each, '')}" if self.each else f"{self.service}:{self.group}"
 
     def limit(self, share: float) -> Limit:
         """The limit that keeps within ``share`` of the budget; bursts are at most a second's worth."""
@@ -44,14 +53,14 @@ def _budget(service: str, group: str, per_second: float, operations: str, *, pub
     return Budget(service, group, per_second, frozenset(operations.split()), published)
 
 
-BUDGETS: tuple[Budget, ...] = (
+_BUDGETS: tuple[Budget, ...] = (
     _budget("cognito-idp", "UserPoolRead", 15, "DescribeUserPool ListUserPools"),
     _budget("cognito-idp", "UserPoolUpdate", 15, "CreateUserPool UpdateUserPool DeleteUserPool"),
     _budget(
         "cognito-idp",
         "UserPoolResourceRead",
         20,
-        "DescribeIdentityProvider DescribeResourceServer GetGroup GetUserPoolMfaConfig ListGroups ListTagsForResource ListUsersInGroup",
+        "DescribeIdentityProvider DescribeResourceServer GetGroup GetUserPoolMfaConfig ListGroups ListTagsForResource",
     ),
     _budget(
         "cognito-idp",
@@ -70,14 +79,13 @@ BUDGETS: tuple[Budget, ...] = (
     ),
     _budget("cognito-idp", "UserCreation", 50, "AdminCreateUser AdminConfirmSignUp SignUp ConfirmSignUp"),
     _budget("cognito-idp", "UserRead", 120, "AdminGetUser GetUser"),
-    _budget("cognito-idp", "UserList", 30, "ListUsers"),
-    _budget("cognito-idp", "UserToken", 120, "RevokeToken AdminUserGlobalSignOut GlobalSignOut"),
+    _budget("cognito-idp", "UserList", 30, "ListUsers ListUsersInGroup"),
     _budget(
         "cognito-idp",
         "UserUpdate",
         25,
         "AdminAddUserToGroup AdminDeleteUser AdminDeleteUserAttributes AdminDisableUser AdminEnableUser AdminRemoveUserFromGroup "
-        "AdminSetUserMFAPreference AdminUpdateUserAttributes",
+        "AdminSetUserMFAPreference AdminUpdateUserAttributes AdminUserGlobalSignOut GlobalSignOut",
     ),
     _budget("cognito-idp", "UserResourceRead", 50, "AdminListGroupsForUser AdminListDevices AdminListUserAuthEvents"),
     _budget("cognito-idp", "UserAccountRecovery", 30, "AdminResetUserPassword AdminSetUserPassword ForgotPassword"),
@@ -104,9 +112,12 @@ BUDGETS: tuple[Budget, ...] = (
     _budget("logs", "CreateLogGroup", 10, "CreateLogGroup"),
     _budget("logs", "DeleteLogGroup", 10, "DeleteLogGroup"),
     _budget("logs", "DescribeLogGroups", 10, "DescribeLogGroups"),
-    _budget("logs", "PutRetentionPolicy", 10, "PutRetentionPolicy", published=False),
+    _budget("logs", "PutRetentionPolicy", 5, "PutRetentionPolicy"),
+    _budget("logs", "AssociateKmsKey", 5, "AssociateKmsKey"),
+    _budget("logs", "ListTagsForResource", 5, "ListTagsForResource"),
+    _budget("logs", "TagResource", 5, "TagResource"),
     _budget("sts", "sts", 600, "AssumeRole GetCallerIdentity GetFederationToken GetSessionToken"),
-    _budget("dynamodb", "control plane", 2500, "CreateTable DeleteTable UpdateTable DescribeTable ListTables"),
+    _budget("dynamodb", "tables", 10, "CreateTable DeleteTable UpdateTable", published=False),
     _budget("dynamodb", "tags", 5, "TagResource UntagResource"),
     _budget("dynamodb", "UpdateContinuousBackups", 10, "UpdateContinuousBackups", published=False),
     _budget(
@@ -142,3 +153,13 @@ BUDGETS: tuple[Budget, ...] = (
     _budget("s3", "buckets", 10, "CreateBucket DeleteBucket", published=False),
     _budget("events", "PutEvents", 400, "PutEvents"),
 )
+
+_OF_ONE_POOL = frozenset({"UserPoolResourceRead", "UserPoolResourceUpdate", "UserPoolClientRead", "UserPoolClientUpdate"})
+
+BUDGETS: tuple[Budget, ...] = _BUDGETS + tuple(
+    Budget(budget.service, operation, 5, frozenset({operation}), each="UserPoolId")
+    for budget in _BUDGETS
+    if budget.group in _OF_ONE_POOL
+    for operation in sorted(budget.operations)
+)
+"""All budgets; a call may count against one of an account and one of its user pool."""

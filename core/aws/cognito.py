@@ -134,15 +134,20 @@ class Cognito(CognitoUsers):
             UserPoolTags=dict(tags),
             UsernameAttributes=["email"] if sign_in_by_email else [],
             UsernameConfiguration={"CaseSensitive": False},
-            AccountRecoverySetting={"RecoveryMechanisms": [{"Priority": 1, "Name": "verified_email"}]},
             **schema,
             **_pool_settings(settings or UserPoolSettings()),
         )
         return _pool(answer["UserPool"])
 
     def put_user_pool_settings(self, pool_id: str, settings: UserPoolSettings) -> None:
-        """Set everything changeable about a pool; raises AwsNotFoundError."""
-        self._call(self._client.update_user_pool, UserPoolId=pool_id, **_pool_settings(settings))
+        """Set everything changeable about a pool; raises AwsNotFoundError. Costs two calls.
+
+        AWS resets what UpdateUserPool is not told: the tags are read first and sent along, and second factors are switched off, so that
+        :meth:`put_user_pool_mfa` must follow.
+        https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UpdateUserPool.html
+        """
+        tags = self.get_user_pool(pool_id).tags
+        self._call(self._client.update_user_pool, UserPoolId=pool_id, UserPoolTags=tags, **_pool_settings(settings))
 
     def add_custom_attributes(self, pool_id: str, attributes: tuple[CustomAttribute, ...]) -> None:
         """Add attributes that the pool does not have yet; AWS can neither change nor remove one."""
@@ -248,6 +253,7 @@ def _pool_settings(settings: UserPoolSettings) -> Any:
     return {
         "DeletionProtection": "ACTIVE" if settings.deletion_protection else "INACTIVE",
         "AutoVerifiedAttributes": ["email"],
+        "AccountRecoverySetting": {"RecoveryMechanisms": [{"Priority": 1, "Name": "verified_email"}]},
         "AdminCreateUserConfig": {"AllowAdminCreateUserOnly": settings.invite_only},
         "Policies": {
             "PasswordPolicy": {

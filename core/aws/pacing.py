@@ -1,7 +1,8 @@
 """Keeps all workers together within AWS's call budgets, an account and region at a time.
 
-One limit in Redis for each (account, region, service, group of operations), decided by :mod:`core.gcra` on Redis's own clock. A call whose
-slot is near reserves it and waits; one whose slot is far raises CallBudgetError, so that the worker can do something else meanwhile.
+One limit in Redis for each (account, region, service, group of operations), for some also for each user pool, decided by
+:mod:`core.gcra` on Redis's own clock. A call whose slot is near reserves it and waits; one whose slot is far raises CallBudgetError, so
+that the worker can do something else meanwhile.
 
 When Redis does not answer, calls go out unpaced (AWS's own throttling is the second line) and one line is logged an outage; Redis
 is asked again after a few seconds. A Redis that was emptied hands each budget's burst, a second's worth, out once more.
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -32,6 +35,12 @@ REDIS_PAUSE_SECONDS = 5.0
 """How long Redis is left alone after it failed to answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    budget: Budget
+    arguments: tuple[int, int, int, int]
+
+
 class Pacer:
     """Paces calls across all workers that share a Redis. Safe across threads and forks."""
 
@@ -48,11 +57,11 @@ class Pacer:
     ) -> None:
         self._script = redis.register_script(gcra.LUA)
         self._patience_us = int(max_wait_seconds * gcra.MICROSECONDS)
-        self._limits = {
-            (budget.service, operation): (f"{budget.service}:{budget.group}", self._arguments(budget, share))
-            for budget in budgets
-            for operation in budget.operations
-        }
+        self._limits: dict[tuple[str, str], list[_Limit]] = {}
+        for budget in sorted(budgets, key=lambda budget: not budget.each):  # the narrow one first: it is the likelier to refuse
+            arguments = gcra.script_arguments(budget.limit(share), patience_us=self._patience_us)
+            for operation in budget.operations:
+                self._limits.setdefault((budget.service, operation), []).append(_Limit(budget, arguments))
         self._prefix = prefix
         self._sleep = sleep
         self._monotonic = monotonic
@@ -69,37 +78,40 @@ class Pacer:
         )
         return cls(redis, **options)  # type: ignore[arg-type]  # share and max_wait_seconds
 
-    def wait(self, account_id: str, region: str, service: str, operation: str) -> None:
+    def wait(self, account_id: str, region: str, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
         """Return when the call may be sent, at once for operations without a budget.
 
-        Waits up to ``max_wait_seconds`` in the slot it has reserved; raises CallBudgetError, with nothing reserved, when it would be longer.
+        Waits up to ``max_wait_seconds`` a budget in the slot it has reserved; raises CallBudgetError when it would be longer. An operation
+        under two budgets may then have taken a slot of the first for nothing: the error is on the side of fewer calls.
         """
-        found = self._limits.get((service, operation))
-        if found is None or self._is_redis_resting():
-            return
-        group, arguments = found
+        for limit in self._limits.get((service, operation), ()):
+            if self._is_redis_resting():
+                return
+            group = limit.budget.key(parameters)
+            decision = self._decide(f"{self._prefix}:{account_id}:{region}:{group}", limit.arguments)
+            if decision is None:
+                return
+            if not decision.allowed:
+                seconds = (decision.retry_after_us or 0) / gcra.MICROSECONDS
+                raise CallBudgetError(
+                    f"The call budget for {group} in {region} is used up for {seconds:.1f} s.",
+                    retry_after_seconds=seconds,
+                    service=service,
+                    operation=operation,
+                )
+            if decision.wait_us:
+                self._sleep(decision.wait_us / gcra.MICROSECONDS)
+
+    def _decide(self, key: str, arguments: tuple[int, int, int, int]) -> gcra.Decision | None:
         try:
-            reply = self._script(keys=[f"{self._prefix}:{account_id}:{region}:{group}"], args=arguments)
+            reply = self._script(keys=[key], args=arguments)
         except RedisError as error:
             self._rest(error)
-            return
+            return None
         if self._silent_until is not None:
             self._silent_until = None
             logger.info("AWS calls are paced again: Redis answers")
-        decision = gcra.read_reply(reply)
-        if not decision.allowed:
-            seconds = (decision.retry_after_us or 0) / gcra.MICROSECONDS
-            raise CallBudgetError(
-                f"The call budget for {group} in {region} is used up for {seconds:.1f} s.",
-                retry_after_seconds=seconds,
-                service=service,
-                operation=operation,
-            )
-        if decision.wait_us:
-            self._sleep(decision.wait_us / gcra.MICROSECONDS)
-
-    def _arguments(self, budget: Budget, share: float) -> tuple[int, int, int, int]:
-        return gcra.script_arguments(budget.limit(share), patience_us=self._patience_us)
+        return gcra.read_reply(reply)
 
     def _is_redis_resting(self) -> bool:
         return self._silent_until is not None and self._monotonic() < self._silent_until

@@ -38,9 +38,9 @@ def test_a_burst_goes_at_once_then_slots_are_reserved_then_the_caller_is_told(cl
     waits: list[float] = []
     pacer = _pacer(client, prefix, waits, share=1.0, max_wait_seconds=0.5)
     for _ in range(15):  # ten at once, and five within half a second
-        pacer.wait(*HERE, "CreateUserPool")
+        pacer.wait(*HERE, "CreateUserPool", {})
     with pytest.raises(CallBudgetError) as caught:  # one or two more, by what the clock adds meanwhile
-        [pacer.wait(*HERE, "CreateUserPool") for _ in range(5)]
+        [pacer.wait(*HERE, "CreateUserPool", {}) for _ in range(5)]
     assert waits == sorted(waits)
     assert 0 < waits[0] <= 0.1
     assert waits[-1] <= 0.5
@@ -52,11 +52,11 @@ def test_a_burst_goes_at_once_then_slots_are_reserved_then_the_caller_is_told(cl
 def test_operations_of_a_group_share_and_places_do_not(client: redis.Redis, prefix: str) -> None:
     pacer = _pacer(client, prefix, [], share=1.0, max_wait_seconds=0.0)
     for _ in range(10):
-        pacer.wait(*HERE, "CreateUserPool")
+        pacer.wait(*HERE, "CreateUserPool", {})
     with pytest.raises(CallBudgetError):
-        pacer.wait(*HERE, "DeleteUserPool")
-    pacer.wait("000000000000", "us-east-1", "cognito-idp", "DeleteUserPool")
-    pacer.wait("111111111111", "eu-central-1", "cognito-idp", "DeleteUserPool")
+        pacer.wait(*HERE, "DeleteUserPool", {})
+    pacer.wait("000000000000", "us-east-1", "cognito-idp", "DeleteUserPool", {})
+    pacer.wait("111111111111", "eu-central-1", "cognito-idp", "DeleteUserPool", {})
 
 
 def test_many_workers_share_one_budget(redis_url: str, prefix: str) -> None:
@@ -65,7 +65,7 @@ def test_many_workers_share_one_budget(redis_url: str, prefix: str) -> None:
         pacer._prefix = prefix
         for _ in range(20):
             try:
-                pacer.wait(*HERE, "CreateUserPool")
+                pacer.wait(*HERE, "CreateUserPool", {})
             except CallBudgetError:
                 continue
             admitted += 1
@@ -79,16 +79,16 @@ def test_many_workers_share_one_budget(redis_url: str, prefix: str) -> None:
 def test_what_has_no_budget_is_not_asked_about(client: redis.Redis, prefix: str) -> None:
     pacer = _pacer(client, prefix, [])
     for _ in range(100):
-        pacer.wait(*HERE, "SomethingElse")
+        pacer.wait(*HERE, "SomethingElse", {})
     assert not list(client.scan_iter(f"{prefix}*"))
 
 
 def test_the_share_leaves_room_for_others(client: redis.Redis, prefix: str) -> None:
     pacer = _pacer(client, prefix, [], share=0.5, max_wait_seconds=0.0)
     for _ in range(5):
-        pacer.wait(*HERE, "CreateUserPool")
+        pacer.wait(*HERE, "CreateUserPool", {})
     with pytest.raises(CallBudgetError):
-        pacer.wait(*HERE, "CreateUserPool")
+        pacer.wait(*HERE, "CreateUserPool", {})
 
 
 def test_without_redis_calls_go_out_and_one_line_is_logged(
@@ -100,13 +100,13 @@ def test_without_redis_calls_go_out_and_one_line_is_logged(
     with caplog.at_level(logging.INFO, logger="core.aws.pacing"):
         for _ in range(50):
             now[0] += 1
-            pacer.wait(*HERE, "CreateUserPool")
+            pacer.wait(*HERE, "CreateUserPool", {})
         assert [record.levelname for record in caplog.records] == ["WARNING"]
         with redis.Redis.from_url(redis_url) as alive:
             monkeypatch.setattr(pacer._script, "registered_client", alive)
             now[0] += 10
-            pacer.wait(*HERE, "CreateUserPool")
-            pacer.wait(*HERE, "CreateUserPool")
+            pacer.wait(*HERE, "CreateUserPool", {})
+            pacer.wait(*HERE, "CreateUserPool", {})
         assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
         assert alive.exists(f"{prefix}:000000000000:eu-central-1:cognito-idp:UserPoolUpdate")
     dead.release()
@@ -125,14 +125,25 @@ def test_a_dead_redis_is_left_alone_for_a_while(prefix: str) -> None:
     pacer._script = script  # type: ignore[assignment]
     for _ in range(10):
         now[0] += 1.0
-        pacer.wait(*HERE, "CreateUserPool")
+        pacer.wait(*HERE, "CreateUserPool", {})
     assert asked == 2
     dead.release()
 
 
+def test_a_user_pool_has_a_narrower_budget_than_its_account(client: redis.Redis, prefix: str) -> None:
+    pacer = Pacer(client, prefix=prefix, sleep=lambda _: None, max_wait_seconds=0.0, share=1.0)
+    for _ in range(5):
+        pacer.wait(*HERE, "CreateGroup", {"UserPoolId": "shared"})
+    with pytest.raises(CallBudgetError, match="shared"):
+        pacer.wait(*HERE, "CreateGroup", {"UserPoolId": "shared"})
+    pacer.wait(*HERE, "DeleteGroup", {"UserPoolId": "shared"})
+    for _ in range(5):
+        pacer.wait(*HERE, "CreateGroup", {"UserPoolId": "own"})
+
+
 class TestBudgets:
     def test_no_operation_is_counted_twice(self) -> None:
-        seen = [(budget.service, operation) for budget in BUDGETS for operation in budget.operations]
+        seen = [(budget.service, operation, budget.each) for budget in BUDGETS for operation in budget.operations]
         assert len(seen) == len(set(seen))
 
     def test_every_operation_exists(self) -> None:
@@ -143,7 +154,7 @@ class TestBudgets:
             known = set(session.get_service_model(budget.service).operation_names)
             assert budget.operations <= known, budget
 
-    @pytest.mark.parametrize("budget", BUDGETS, ids=lambda budget: f"{budget.service}:{budget.group}")
+    @pytest.mark.parametrize("budget", BUDGETS, ids=lambda budget: f"{budget.service}:{budget.group}:{budget.each}")
     def test_a_share_never_exceeds_what_aws_allows_in_any_second(self, budget: Budget) -> None:
         for share in (0.5, 0.8, 1.0):
             limit = budget.limit(share)
@@ -163,8 +174,7 @@ class TestBudgets:
             "PutBucketVersioning GetPublicAccessBlock PutPublicAccessBlock GetBucketPolicy PutBucketPolicy DeleteBucketPolicy "
             "GetBucketOwnershipControls PutBucketOwnershipControls "
             "PutItem GetItem DeleteItem Query Scan DescribeContinuousBackups ListTagsOfResource "
-            "Encrypt Decrypt GetKeyPolicy GetKeyRotationStatus DescribeSecret GetSecretValue "
-            "AssociateKmsKey ListTagsForResource TagResource".split()
+            "DescribeTable Encrypt Decrypt GetKeyPolicy GetKeyRotationStatus DescribeSecret GetSecretValue".split()
         )
         used = set()
         for module in Path(core.aws.__file__).parent.glob("*.py"):
