@@ -12,15 +12,19 @@ caller holds anything: a sealer runs in a transaction of its own.
 from __future__ import annotations
 
 import logging
+import time
 
 from django.db import connection, models, transaction
 
 from core.audit.chain import Keyring, UnknownKeyError, entry_code, global_hash, same, tenant_hash
 from core.audit.models import GLOBAL_CHAIN, AuditEvent, AuditHead
 from core.audit.rows import content_of, keyring, place_of
+from core.audit.triggers import EVENTS, HEADS
 
 log = logging.getLogger("core.audit")
 BATCH = 500
+PACE_SECONDS = 0.25
+SEAL = ("sequence", "previous_hash", "hash", "tenant_sequence", "tenant_previous_hash", "tenant_hash")
 ROUNDS = 20  # a caller seals at most BATCH * ROUNDS events of others before the sweep takes over
 
 
@@ -48,8 +52,21 @@ def seal() -> int:
     return total
 
 
+class _Pace:
+    """When this process may next seal inside a caller's time, on the monotonic clock."""
+
+    not_before = 0.0
+
+
 def seal_after_commit() -> None:
-    """Seal, and never raise into the caller, whose act is already committed: the sweep seals what is left."""
+    """Seal what is pending, unless this process just did; never raises into the caller, whose act is already committed.
+
+    At rest every act is sealed at once. Under load one act in each quarter of a second pays for all others of that time, and what
+    comes after the last one waits for the sweep, at most a few seconds.
+    """
+    if time.monotonic() < _Pace.not_before:
+        return
+    _Pace.not_before = time.monotonic() + PACE_SECONDS
     try:
         seal()
     except Exception:
@@ -70,8 +87,8 @@ def _seal_batch(bad: set[int]) -> int | None:
         for event in good:
             _link(ring, event, head, heads.get(event.tenant_id or ""))
         if good:
-            for changed in (head, *heads.values()):
-                changed.save(update_fields=["sequence", "hash"])
+            _write_places(good)
+            _write_heads([head, *heads.values()])
     return len(good)
 
 
@@ -96,13 +113,15 @@ def _lock_global_head() -> AuditHead | None:
 
 
 def _lock_tenant_heads(tenants: set[str]) -> dict[str, AuditHead]:
-    AuditHead.objects.bulk_create([AuditHead(chain=tenant) for tenant in sorted(tenants)], ignore_conflicts=True)
-    heads = AuditHead.objects.select_for_update().filter(chain__in=tenants).order_by("chain")
-    return {head.chain: head for head in heads}
+    """The heads of these tenants, locked in order; made where there was none. Only a sealer makes heads, and there is one."""
+    locked = {head.chain: head for head in AuditHead.objects.select_for_update().filter(chain__in=tenants).order_by("chain")}
+    new = [AuditHead(chain=tenant) for tenant in sorted(tenants - set(locked))]
+    AuditHead.objects.bulk_create(new)
+    return locked | {head.chain: head for head in new}
 
 
 def _link(ring: Keyring, event: AuditEvent, head: AuditHead, tenant_head: AuditHead | None) -> None:
-    """Give one event its place behind both heads, write it, and move the heads in memory."""
+    """Give one event its place behind both heads, and move the heads; in memory."""
     if tenant_head is not None:
         event.tenant_sequence, event.tenant_previous_hash = tenant_head.sequence + 1, tenant_head.hash
         event.tenant_hash = tenant_hash(
@@ -117,19 +136,21 @@ def _link(ring: Keyring, event: AuditEvent, head: AuditHead, tenant_head: AuditH
     event.sequence, event.previous_hash = head.sequence + 1, head.hash
     event.hash = global_hash(ring, event.key_id, place=place_of(event, number=event.sequence), code=event.entry_mac)
     head.sequence, head.hash = event.sequence, event.hash
-    _write(event)
 
 
-def _write(event: AuditEvent) -> None:
-    """The one change that an event ever sees; the triggers let it pass once."""
-    rows: models.QuerySet[AuditEvent] = models.QuerySet(AuditEvent).filter(pk=event.pk, sequence__isnull=True)
-    changed = rows.update(
-        sequence=event.sequence,
-        previous_hash=event.previous_hash,
-        hash=event.hash,
-        tenant_sequence=event.tenant_sequence,
-        tenant_previous_hash=event.tenant_previous_hash,
-        tenant_hash=event.tenant_hash,
-    )
-    if changed != 1:
-        raise RuntimeError(f"another sealer placed {event.public_id}; this batch is rolled back")
+def _write_places(events: list[AuditEvent]) -> None:
+    """The one change that an event ever sees; the triggers let it pass once. One statement for the batch: by the ORM it is four times dearer."""
+    columns = (*SEAL, "position")
+    statement = f"UPDATE {EVENTS} SET {', '.join(f'{name} = %s' for name in SEAL)} WHERE position = %s AND sequence IS NULL"  # noqa: S608  # no input
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, [[getattr(event, name) for name in columns] for event in events])
+        if cursor.rowcount != len(events):
+            raise RuntimeError("another sealer placed some of these events; this batch is rolled back")
+
+
+def _write_heads(heads: list[AuditHead]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"UPDATE {HEADS} SET sequence = %s, hash = %s WHERE chain = %s",  # noqa: S608  # no input
+            [[head.sequence, head.hash, head.chain] for head in heads],
+        )

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -26,12 +26,11 @@ ACME, GLOBEX = "tnt_01j9zc3v5m8k2q4r6t8w0y1a3b", "tnt_01j9zc3v5m8k2q4r6t8w0y1a3c
 
 
 @pytest.fixture(autouse=True)
-def no_consumers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_consumers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The product's own consumers are not heard here, and nobody is rung."""
     monkeypatch.setattr("core.outbox.registry._consumers", {})
     monkeypatch.setattr("core.outbox.doorbell.current_app.send_task", lambda *a, **k: None)
     doorbell._Quiet.until = 0.0
-    yield
 
 
 class Ear:
@@ -80,9 +79,9 @@ def test_the_relay_refuses_to_run_inside_a_transaction() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_an_event_goes_with_the_transaction_that_was_rolled_back() -> None:
     ear = Ear()
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
-        publish(type="tenant.activated", subject="never", tenant_id=ACME, data={})
-        1 / 0  # noqa: B018
+    with transaction.atomic():
+        say("never")
+        transaction.set_rollback(True)
     say("real")
     relay()
     assert ear.heard == ["real"]
@@ -121,7 +120,7 @@ def test_a_failing_event_holds_back_only_its_tenant_and_only_its_consumer() -> N
     say("g1", "g2", tenant=GLOBEX)
     say("n1", tenant=None)
     relay()
-    assert well.heard == ["a1", "a2", "g1", "g2", "n1"] or sorted(well.heard) == ["a1", "a2", "g1", "g2", "n1"]
+    assert sorted(well.heard) == ["a1", "a2", "g1", "g2", "n1"]
     assert sorted(sick.heard) == ["g1", "g2", "n1"]
     with time_machine.travel(timezone.now() + timedelta(seconds=6), tick=False):
         sick.fails = set()
@@ -216,11 +215,8 @@ def test_an_event_that_kills_its_worker_is_dead_after_its_budget() -> None:
     say("a1")
     moment = timezone.now()
     for _ in range(6):
-        with time_machine.travel(moment, tick=False):
-            try:
-                relay()
-            except KeyboardInterrupt:
-                pass
+        with time_machine.travel(moment, tick=False), contextlib.suppress(KeyboardInterrupt):
+            relay()
         moment += timedelta(seconds=61)
     assert len(calls) == 3
     assert Delivery.objects.get().state == DeliveryState.DEAD

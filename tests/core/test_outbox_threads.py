@@ -6,13 +6,14 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.db import connection, transaction
 
 from core.actors import system
 from core.audit.models import AuditEvent
+from core.audit.sealing import seal
 from core.audit.services import record
 from core.audit.verify import verify
 from core.outbox import doorbell
@@ -27,11 +28,10 @@ THREADS = 4
 
 
 @pytest.fixture(autouse=True)
-def no_consumers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_consumers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.outbox.registry._consumers", {})
     monkeypatch.setattr("core.outbox.doorbell.current_app.send_task", lambda *a, **k: None)
     doorbell._Quiet.until = 0.0
-    yield
 
 
 def together(*works: Callable[[], None]) -> None:
@@ -42,7 +42,7 @@ def together(*works: Callable[[], None]) -> None:
         try:
             gate.wait()
             work()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # raised again in the test's own thread
             errors.append(error)
         finally:
             connection.close()
@@ -195,6 +195,7 @@ def test_audited_transactions_of_many_threads_make_one_chain() -> None:
         return work
 
     together(*(write(seed) for seed in range(THREADS)))
+    seal()
     verdict = verify(anchors=False)
     assert verdict.ok
     assert (verdict.checked, verdict.pending) == (THREADS * 60, 0)
