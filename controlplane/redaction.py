@@ -17,22 +17,24 @@ MAX_DEPTH = 6
 
 _NAME = (
     r"[\w.-]{0,40}?(?:password|passwd|passphrase|secret|secret[_-]?(?:string|binary|hash|key|access[_-]?key)|token|api[_-]?key"
-    r"|(?:audit|signing|private|encryption|session)[_-]?key|cookie|signature|credentials?|pepper|otp|totp|sessionid|csrftoken)s?"
+    r"|(?:audit|signing|private|encryption|session)[_-]?key|signature|credentials?|pepper|otp|totp|sessionid|csrftoken)s?"
 )
-_SECRET_NAME = re.compile(rf"(?:{_NAME}|authorization|proxy-authorization)", re.IGNORECASE)
+_SECRET_NAME = re.compile(rf"(?:{_NAME}|(?:proxy-)?authorization|(?:set-)?cookies?)", re.IGNORECASE)
 _QUOTE = r"""\\?["']"""
 
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # A whole PEM block, also one that was cut off.
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), REMOVED),
-    # Authorization headers: whatever follows, to the end of the line or of the quoted value.
+    # Authorization and cookie headers: whatever follows, to the end of the line or of the quoted value.
     (
-        re.compile(rf"""((?:proxy-)?authorization(?:{_QUOTE})?\s*[:=]\s*(?:b?{_QUOTE})?)[^"'\r\n]+""", re.IGNORECASE),
+        re.compile(
+            rf"""((?:(?:proxy-)?authorization|(?:set-)?cookie)(?:{_QUOTE})?\s*[:=]\s*(?:b?{_QUOTE})?)[^"'\r\n]+""", re.IGNORECASE
+        ),
         rf"\1{REMOVED}",
     ),
     (re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1 {REMOVED}"),
     # scheme://user:password@host
-    (re.compile(r"([a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@", re.IGNORECASE), rf"\1:{REMOVED}@"),
+    (re.compile(r"(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{0,30}://[^\s/:@]{0,200}):[^\s/@]+@", re.IGNORECASE), rf"\1:{REMOVED}@"),
     # Our own keys and tokens: brand, environment, public id, secret with checksum (docs/architecture.md, "The keys' life").
     (re.compile(r"\b[a-z][a-z0-9]{1,15}_[a-z]{2,12}_[0-9A-Za-z]{6,40}_[0-9A-Za-z]{24,}"), REMOVED),
     # Standard Webhooks signing secrets, and signatures made with them.
@@ -49,16 +51,21 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # JSON web tokens, then any long run of base64 (session tokens of STS, challenge sessions of Cognito).
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)*"), REMOVED),
     (re.compile(r"[A-Za-z0-9+/_-]{120,}={0,2}"), REMOVED),
-    # name=value, name: value, "name": "value" and kwargs as repr() shows them, by the name.
-    (
-        re.compile(
-            rf"""(?<![\w.-])((?:{_QUOTE})?{_NAME}(?:{_QUOTE})?\s*[:=]\s*)"""
-            r"""(?:b?\\?"(?:[^"\\]|\\.)*"?|b?\\?'(?:[^'\\]|\\.)*'?|[^\s,;&)}\]"']+)""",
-            re.IGNORECASE,
-        ),
-        rf"\1{REMOVED}",
-    ),
 )
+# name=value, name: value, "name": "value" and keyword arguments as repr() shows them. The quotes stay, so that JSON stays JSON. A structure
+# as the value is gone through by its own names. An ARN's ":secret:" is no name.
+_NAMED = re.compile(
+    rf"""(?<![\w.-])(?<!\d{{12}}:)(?P<name>(?:{_QUOTE})?{_NAME}(?:{_QUOTE})?\s*[:=]\s*)(?!\[removed\])(?![\[{{(]+\s*["'\])}}])"""
+    r"""(?:b?\\"(?:[^"\\]|\\[^"])*(?:\\")?|b?"(?:[^"\\]|\\.)*"?|b?'(?:[^'\\]|\\.)*'?|[^\s,;&)}\]"']+)""",
+    re.IGNORECASE,
+)
+_OPENING = re.compile(r"""b?(\\?["'])""")
+
+
+def _without_value(match: re.Match[str]) -> str:
+    name = match["name"]
+    quote = _OPENING.match(match[0], len(name))
+    return f"{name}{quote[1]}{REMOVED}{quote[1]}" if quote else f"{name}{REMOVED}"
 
 
 def is_secret_name(name: str) -> bool:
@@ -70,7 +77,7 @@ def redact_text(text: str) -> str:
     """Give the text without what looks like a secret; repeating it changes nothing more."""
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
-    return text
+    return _NAMED.sub(_without_value, text)
 
 
 def redact(value: Any, *, depth: int = 0) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -95,15 +94,7 @@ STARTS = {
     "WSGI": ["-c", "import controlplane.wsgi"],
     "ASGI": ["-c", "import controlplane.asgi"],
     "the worker": ["-m", "celery", "-A", "controlplane", "worker", "--pool", "threads"],
-    "the clock": [
-        "-m",
-        "celery",
-        "-A",
-        "controlplane",
-        "beat",
-        "--schedule",
-        os.path.join(tempfile.gettempdir(), "controlplane-test-beat"),
-    ],  # never a device: beat replaces the file
+    "the clock": ["-m", "celery", "-A", "controlplane", "beat", "--schedule", "{folder}/schedule"],
 }
 
 
@@ -111,8 +102,9 @@ STARTS = {
 def test_no_way_to_start_passes_by(name: str, tmp_path: Path) -> None:
     """Really started, each of them, with a debug server's settings: it must end at once and say why."""
     environment = {"PATH": os.environ["PATH"], **PRODUCTION, "DJANGO_DEBUG": "true", "CONTROLPLANE_STATE_DIR": str(tmp_path)}
+    arguments = [argument.format(folder=tmp_path) for argument in STARTS[name]]
     done = subprocess.run(
-        [sys.executable, *STARTS[name]], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode != 0
     assert "controlplane.E002" in done.stdout + done.stderr
