@@ -66,6 +66,16 @@ class ApiView(APIView):
         """Who asks."""
         return cast("Caller", self.request.user)
 
+    @property
+    def allowed_methods(self) -> list[str]:
+        """The methods in the table, and HEAD beside GET."""
+        return [*self.scopes, "HEAD"] if "GET" in self.scopes else list(self.scopes)
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """None: DRF would tell strangers with ``Allow`` which paths exist. ``exception_handler`` sets it on a 405."""
+        return {}
+
     def find(self) -> Any:
         """Give the thing that the path names, or raise NotFoundError. Paths that name none have nothing to find."""
         return None

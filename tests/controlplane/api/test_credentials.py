@@ -48,6 +48,11 @@ def test_every_path_answers_strangers_alike(stranger: Machine, path: str, method
     assert answer.status == 401
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="control plane"'
     assert answer.headers["Content-Type"] == "application/problem+json"
+    reference = stranger.get("/api/v1/tenants").headers
+    volatile = ("X-Request-Id", "Content-Length")
+    assert {name: answer.headers[name] for name in answer.headers if name not in volatile} == {
+        name: reference[name] for name in reference if name not in volatile
+    }
     if method != "HEAD":
         assert same(answer.body) == same(stranger.get("/api/v1/tenants").body)
 
