@@ -100,6 +100,14 @@ def test_a_limit_that_would_leave_exact_numbers_is_refused() -> None:
         Limit(count=1, period_us=86_400 * SECOND, burst=500)
 
 
+def test_a_rate_that_does_not_divide_falls_short_and_never_over() -> None:
+    limit, tat, admitted = Limit(count=700, period_us=1_000, burst=1), None, 0
+    for microsecond in range(5_000):
+        decision, tat = decide(tat, NOW + microsecond, limit)
+        admitted += decision.allowed
+    assert admitted <= 1 + 5_000 * 0.7
+
+
 def test_slow_rates_are_rounded_up_never_down() -> None:
     assert Limit.per_second(0.1).interval_us == 10 * SECOND
     assert Limit.per_second(3).interval_us == 333_334
