@@ -22,7 +22,7 @@ from provisioning.isolation.access import LIST_ACTIONS, TENANT_VARIABLE
 from provisioning.isolation.conditions import FOR_ALL
 from provisioning.isolation.documents import Document
 from provisioning.isolation.evaluator import statements_of
-from provisioning.isolation.patterns import Literal, UnsupportedPolicyError, Variable, Wildcard, tokens_of
+from provisioning.isolation.patterns import Literal, Token, UnsupportedPolicyError, Variable, Wildcard, tokens_of
 
 SAMPLE_BODY: Final = "7zyxwvtsrqpnmkjhgfedcba987"
 SAMPLE_ID: Final = f"{TENANT}_{SAMPLE_BODY}"
@@ -134,6 +134,17 @@ def _runs(characters: str) -> list[str]:
     return runs
 
 
+def _grouped(tokens: tuple[Token, ...]) -> list[tuple[Token, int]]:
+    """Put equal wildcards side by side together: 26 times ``?`` is one unknown of 26 characters; 26 unknowns would be too many."""
+    grouped: list[tuple[Token, int]] = []
+    for token in tokens:
+        if grouped and isinstance(token, Wildcard) and grouped[-1][0] == token:
+            grouped[-1] = (token, grouped[-1][1] + 1)
+        else:
+            grouped.append((token, 1))
+    return grouped
+
+
 class _Question:
     """One query to the solver: whether there is a request such that everything asserted holds.
 
@@ -216,7 +227,7 @@ class _Question:
         """``text`` equals the pattern's literals, the symbol, and a new variable for each wildcard, one after the other."""
         parts: list[Any] = []
         extra: list[Any] = []
-        for token in tokens_of(pattern):
+        for token, run in _grouped(tokens_of(pattern)):
             if isinstance(token, Literal):
                 for index, literal in enumerate(token.text.split(SAMPLE_BODY)):
                     parts += [self.string(who)] * (index > 0) + [literal] * bool(literal)
@@ -225,16 +236,16 @@ class _Question:
                     raise UnsupportedPolicyError(f"The variable {token.key} is not known to the proof.")
                 parts += [f"{TENANT}_", self.string(who)]
             elif not wildcards:
-                parts.append("*" if token.many else "?")
+                parts.append(("*" if token.many else "?") * run)
             else:
-                parts.append(self._wildcard(token, extra))
+                parts.append(self._wildcard(token, run, extra))
         return self._term("AND", self._term("EQUAL", text, self.concat(*(parts or [""]))), self.terms.mkTrue(), *extra)
 
-    def _wildcard(self, token: Wildcard, extra: list[Any]) -> Any:
+    def _wildcard(self, token: Wildcard, run: int, extra: list[Any]) -> Any:
         self.fresh += 1
         made = self.string(f"_{self.fresh}")
         if not token.many:
-            extra.append(self._term("EQUAL", self._term("STRING_LENGTH", made), self.terms.mkInteger(1)))
+            extra.append(self._term("EQUAL", self._term("STRING_LENGTH", made), self.terms.mkInteger(run)))
         return made
 
     def _in_grammar(self, text: Any, grammar: Grammar) -> Any:

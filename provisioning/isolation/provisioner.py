@@ -22,10 +22,10 @@ from tenants.naming import MANAGED_BY, TAG_CELL, TAG_MANAGED_BY, CellNames, arn
 
 _POOL_ACTIONS: Final = """
     AddCustomAttributes AdminAddUserToGroup AdminCreateUser AdminDeleteUser AdminDisableUser AdminEnableUser AdminGetUser
-    AdminListGroupsForUser AdminRemoveUserFromGroup AdminUpdateUserAttributes AdminUserGlobalSignOut CreateGroup CreateUserPoolClient
-    DeleteGroup DeleteUserPool DeleteUserPoolClient DescribeUserPool DescribeUserPoolClient GetGroup GetUserPoolMfaConfig ListGroups
-    ListTagsForResource ListUserPoolClients ListUsers ListUsersInGroup SetUserPoolMfaConfig TagResource UntagResource UpdateGroup
-    UpdateUserPool UpdateUserPoolClient
+    AdminListGroupsForUser AdminRemoveUserFromGroup AdminSetUserPassword AdminUpdateUserAttributes AdminUserGlobalSignOut
+    CreateGroup CreateUserPoolClient DeleteGroup DeleteUserPool DeleteUserPoolClient DescribeUserPool DescribeUserPoolClient
+    GetGroup GetUserPoolMfaConfig ListGroups ListTagsForResource ListUserPoolClients ListUsers ListUsersInGroup
+    SetUserPoolMfaConfig TagResource UntagResource UpdateGroup UpdateUserPool UpdateUserPoolClient
 """.split()
 _BUCKET_ACTIONS: Final = """
     CreateBucket DeleteBucket DeleteBucketPolicy GetBucketLocation GetBucketOwnershipControls GetBucketPolicy GetBucketPublicAccessBlock
@@ -64,7 +64,7 @@ _ROLE_READ: Final = (
     "TagRole",
     "UntagRole",
 )
-_ROLE_CHANGE: Final = ("DeleteRole", "UpdateAssumeRolePolicy", "UpdateRole")
+_ROLE_CHANGE: Final = ("DeleteRole", "DetachRolePolicy", "UpdateAssumeRolePolicy", "UpdateRole")
 _ROLE_BOUND: Final = ("CreateRole", "PutRolePolicy", "DeleteRolePolicy", "PutRolePermissionsBoundary")
 _BOUNDARY_ACTIONS: Final = """
     CreatePolicy CreatePolicyVersion DeletePolicy DeletePolicyVersion GetPolicy GetPolicyVersion ListPolicyTags ListPolicyVersions
@@ -148,7 +148,7 @@ def _keys_and_secrets(cell: CellFacts, shared: CellNames) -> list[Statement]:
     keys, aliases = arn(cell, "kms", "key/*"), arn(cell, "kms", f"alias/cp/{cell.code}/*")
     return [
         statement("MakeKeys", ("kms:CreateKey",), "*", _ours(cell, "RequestTag")),
-        statement("FindKeys", ("kms:ListAliases",), "*"),
+        statement("FindKeys", ("kms:ListAliases", "kms:ListKeys"), "*"),
         statement("Keys", _actions("kms", (*_KEY_ACTIONS, *_ALIAS_ACTIONS)), keys, _ours(cell, "ResourceTag")),
         statement("Aliases", _actions("kms", _ALIAS_ACTIONS), aliases),
         statement(
@@ -170,7 +170,7 @@ def _blind_spots(cell: CellFacts) -> list[Statement]:
     if cell.capabilities.request_details:
         return []
     pools = _actions("cognito-idp", ("CreateUserPool", *_POOL_ACTIONS))
-    actions = (*pools, *_actions("kms", _ALIAS_ACTIONS), *_actions("dynamodb", _TAG_ACTIONS))
+    actions = (*pools, *_actions("kms", ("DescribeKey", *_ALIAS_ACTIONS)), *_actions("dynamodb", _TAG_ACTIONS), "iam:CreatePolicy")
     return [statement("BlindSpots", actions, "*")]
 
 

@@ -84,10 +84,8 @@ def asks_of(facts: TenantFacts) -> list[Ask]:
 def policies_of(facts: TenantFacts, target: TenantFacts, action: str, *, session: bool = True) -> Policies:
     """All documents that bear on a call of one tenant's credentials at another's (or its own) place."""
     cell = facts.cell
-    if is_pooled(facts):
-        identity = policies.pool_role_policy(cell, key_arn=key_arn(facts))
-    else:
-        identity = policies.role_policy(facts, key_arn=key_arn(facts))
+    key = key_arn(facts)
+    identity = policies.pool_role_policy(cell, key_arn=key) if is_pooled(facts) else policies.role_policy(facts, key_arn=key)
     resource = None
     if action.startswith("kms:"):
         resource = policies.shared_key_policy(target.cell) if is_pooled(target) else policies.own_key_policy(target)

@@ -80,7 +80,7 @@ def test_plain_http_cannot_obey_a_tls_only_bucket(world: World) -> None:
     world.root.s3.create_bucket(Bucket="cp-wall--probe-tls", CreateBucketConfiguration={"LocationConstraint": CELL.region})
     document = as_text(policies.own_bucket_policy(tenant)).replace(world.places[SILO, 2].names.bucket, "cp-wall--probe-tls")
     world.root.s3.put_bucket_policy(Bucket="cp-wall--probe-tls", Policy=document)
-    with pytest.raises(ClientError, match="explicit deny|AccessDenied|403"):
+    with pytest.raises(ClientError, match="AccessDenied"):
         world.provisioner.s3.list_objects_v2(Bucket="cp-wall--probe-tls")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -155,7 +156,8 @@ def _pool(c: Clients) -> None:
 
 
 def _stack(c: Clients) -> None:
-    template = '{"Resources":{"Group":{"Type":"AWS::Logs::LogGroup","Properties":{"LogGroupName":"%s"}}}}' % f"{NEW.log_path}other"
+    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": f"{NEW.log_path}other"}}
+    template = json.dumps({"Resources": {"Group": group}})
     c.cloudformation.create_stack(StackName=NEW.stack, TemplateBody=template, Tags=TAG_LIST)
     c.cloudformation.describe_stacks(StackName=NEW.stack)
     c.cloudformation.describe_stack_events(StackName=NEW.stack)
