@@ -40,7 +40,9 @@ env = Environment(os.environ)
 ENVIRONMENT = env.text("CONTROLPLANE_ENVIRONMENT", "dev", choices=ENVIRONMENTS)
 STATE_DIR = env.folder("CONTROLPLANE_STATE_DIR", BASE_DIR / ".state")
 if DEV:
-    STATE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)  # the default database is a file in it
+    # The default database is a file in it, and WhiteNoise wants its folder to be there though dev serves files from where they lie.
+    STATE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (STATE_DIR / "static").mkdir(exist_ok=True)
 env.text("CONTROLPLANE_ENV_FILE")  # read above, before there was a reader; named here so that it is known
 
 # --- What Django needs first ------------------------------------------------------------------------------------------------------
@@ -90,9 +92,9 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "controlplane.tracing.RequestIds",
-    "django.middleware.security.SecurityMiddleware",
     "controlplane.security.SecurityHeaders",
-    "controlplane.health.HealthAnswers",
+    "controlplane.health.HealthAnswers",  # before the redirect to TLS and the check of the host's name: probes come by address
+    "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -158,7 +160,7 @@ if STORAGE_BUCKET:
     }
 env.text("STORAGE_PREFIX")
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = STATE_DIR / "static" if DEV else BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = DEV
 _static = (
     "django.contrib.staticfiles.storage.StaticFilesStorage" if DEV else "whitenoise.storage.CompressedManifestStaticFilesStorage"
@@ -217,6 +219,7 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_DEFAULT_QUEUE = "controlplane"
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# kombu connects again inside a publish, retry or no retry, and would sleep six seconds in the caller's commit: "max_retries" 0 ends that.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 900, "socket_timeout": 15, "socket_connect_timeout": 2}
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = env.whole("CONTROLPLANE_WORKER_THREADS", 4, minimum=1, maximum=64)
@@ -229,6 +232,12 @@ CELERY_BEAT_SCHEDULE = {
     "relay": {"task": "core.outbox.tasks.relay", "schedule": 5.0, "options": {"expires": 5}},
     "start due operations": {"task": "provisioning.tasks.start_due", "schedule": 60.0, "options": {"expires": 60}},
     "check drift": {"task": "provisioning.tasks.check_drift", "schedule": crontab(minute="17"), "options": {"expires": 3_600}},
+    "seal the audit log": {"task": "core.audit.tasks.seal", "schedule": 5.0, "options": {"expires": 5}},
+    "prune the outbox": {
+        "task": "core.outbox.tasks.prune",
+        "schedule": crontab(hour="3", minute="23"),
+        "options": {"expires": 3_600},
+    },
     "anchor the audit chain": {"task": "core.audit.tasks.anchor", "schedule": crontab(minute="47"), "options": {"expires": 3_600}},
     "forget old answers": {
         "task": "controlplane.api.tasks.purge_answers",

@@ -117,6 +117,14 @@ def test_structures_are_cleaned_by_name_and_by_shape() -> None:
     assert not [part for part in (JWT, "hunter2", "AKIAIOSFODNN7EXAMPLE") if part in text]
 
 
+@pytest.mark.parametrize("environment", ["dev", "stage", "production"])
+def test_the_tokens_that_we_issue_have_the_shape_that_is_dropped(environment: str) -> None:
+    from controlplane.api.tokens import new_token
+
+    token = new_token(environment).text
+    assert redact_text(f"got {token}.") == f"got {REMOVED}."
+
+
 def test_a_cycle_ends() -> None:
     loop: dict[str, object] = {}
     loop["again"] = loop
