@@ -36,15 +36,15 @@ STALL_SECONDS = 300.0
 Tell = Callable[[dict[str, Any]], None]
 
 
-class SettlingError(DomainError):
-    """The stack runs, but what it should hold could not be put there."""
+class CellNotReadyError(DomainError):
+    """The embedded cell could not be prepared; tenants cannot come."""
 
-    code = "settling"
-    title = "The stack could not be settled"
+    code = "cell-not-ready"
+    title = "The cell could not be prepared"
 
 
 def settle(tell: Tell, *, region: str, role_arn: str, repair: bool) -> None:
-    """Bring everything there that is missing; ``tell`` hears of it. Raises SettlingError when the cell cannot be prepared."""
+    """Bring everything there that is missing; ``tell`` hears of it. Raises CellNotReadyError when the cell cannot be prepared."""
     create_operator(tell)
     seed_tiers()
     if not role_arn:
@@ -68,7 +68,7 @@ def create_operator(tell: Tell) -> None:
 
 
 def ensure_cell(tell: Tell, *, region: str, role_arn: str, repair: bool) -> Cell:
-    """Register the embedded cell and see it prepared; ``repair`` prepares it again. Raises SettlingError with the failing step's words."""
+    """Register the embedded cell and see it prepared; ``repair`` prepares it again. Raises CellNotReadyError with the failing step's words."""
     cell = seed_cell(
         code=CELL_CODE,
         environment=ENVIRONMENT,
@@ -127,14 +127,17 @@ def _wait_for_cell(tell: Tell, operation: Operation) -> None:
     while operation.state in ACTIVE_STATES:
         _tell_progress(tell, "Preparing the cell", operation.steps_done, operation.steps_total)
         if time.monotonic() > give_up_at:
-            raise SettlingError(
+            raise CellNotReadyError(
                 f"The cell was not prepared within {CELL_SECONDS:.0f} s; operation {operation.pk} is {operation.state}."
             )
         time.sleep(LOOK_SECONDS)
         operation.refresh_from_db()
     _tell_progress(tell, "Preparing the cell", operation.steps_done, operation.steps_total)
     if operation.state != OperationState.SUCCEEDED:
-        raise SettlingError(f"The cell could not be prepared: {operation.error_code}: {operation.error_detail}")
+        raise CellNotReadyError(
+            f"The cell could not be prepared, so no tenant can come: {operation.error_code}: {operation.error_detail} "
+            f"Operation {operation.pk} can be tried again in the console."
+        )
 
 
 def _count_active(operations: Iterable[str]) -> int:

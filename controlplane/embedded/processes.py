@@ -108,7 +108,7 @@ def worker(state: StateFolder, environment: Mapping[str, str]) -> Part:
         environment=environment,
         folder=PROJECT,
         is_ready=partial(readiness.of_worker, environment["REDIS_URL"], node, state.log(WORKER)),
-        ready_within_seconds=45.0,
+        ready_within_seconds=90.0,
         grace_seconds=10.0,
         floor=PRODUCT_FLOOR,
     )

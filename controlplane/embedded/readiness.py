@@ -52,7 +52,7 @@ def of_worker(redis_url: str, node: str, log: Path) -> str:
     try:
         with Celery(broker=redis_url, set_as_current=False) as asking:
             answers = asking.control.ping(timeout=0.5, destination=[node])
-    except (OperationalError, OSError) as error:
+    except (OperationalError, redis.RedisError, OSError) as error:
         return f"the broker could not be asked ({error})"
     if not answers:
         return "it did not answer a ping"

@@ -21,7 +21,7 @@ from controlplane.embedded import bootstrap, environment, processes, standin
 from controlplane.embedded.bootstrap import Footing
 from controlplane.embedded.environment import Given
 from controlplane.embedded.state import StateFolder
-from controlplane.embedded.supervisor import Part, Supervisor
+from controlplane.embedded.supervisor import Part, PartError, Supervisor
 from core.errors import DomainError
 
 Event = Mapping[str, Any]
@@ -31,6 +31,13 @@ ASK_SECONDS = 5.0
 
 def _ignore(_: Any) -> None:
     pass
+
+
+class SettlingError(PartError):
+    """The stack runs, but what it should hold could not be put there."""
+
+    code = "settling"
+    title = "The stack could not be settled"
 
 
 class Stack:
@@ -54,6 +61,7 @@ class Stack:
         self.footing: Footing | None = None
         self.needs_repair = False
         self._interrupted = False
+        self._unsettled = ""
         self._mending = threading.RLock()
 
     @property
@@ -93,14 +101,21 @@ class Stack:
         self.supervisor.watch()
 
     def settle(self) -> None:
-        """Run ``manage.py settle``: operator, tiers, cell, and repairs where the stand-in has lost something. Its events go to ``tell``."""
+        """Run ``manage.py settle``: operator, tiers, cell, and repairs where the stand-in has lost something. Its events go to ``tell``.
+
+        Raises SettlingError with what stood against it; the parts go on running then.
+        """
         with self._mending:
             arguments = ["settle"]
             if self.footing is not None:
                 arguments += ["--role-arn", self.footing.role_arn]
             if self.needs_repair:
                 arguments.append("--repair")
-            self.supervisor.run_once(self._command("settle", *arguments, within_seconds=SETTLE_SECONDS), on_line=self._hear)
+            self._unsettled = ""
+            try:
+                self.supervisor.run_once(self._command("settle", *arguments, within_seconds=SETTLE_SECONDS), on_line=self._hear)
+            except PartError as error:
+                raise SettlingError(self._unsettled or error.detail) from error
             self.needs_repair = False
 
     def recover(self) -> None:
@@ -188,8 +203,11 @@ class Stack:
         try:
             event = json.loads(line)
         except ValueError:
-            event = {"event": "text", "text": line}
-        self.tell(event)
+            event = {"event": "notice", "text": line}
+        if event["event"] == "unsettled":
+            self._unsettled = str(event["text"])
+        else:
+            self.tell(event)
 
     def _restarted(self, name: str) -> None:
         """The stand-in's last seconds may be lost when it did not end in good order; what is missing comes back by repair."""

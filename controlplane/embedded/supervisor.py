@@ -48,7 +48,7 @@ class Part:
     environment: Mapping[str, str]
     folder: Path
     is_ready: Callable[[], str]
-    ready_within_seconds: float = 30.0
+    ready_within_seconds: float = 60.0
     grace_seconds: float = 10.0
     floor: int = 0
 

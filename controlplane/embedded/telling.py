@@ -28,9 +28,9 @@ PASSWORD_KEPT = "as shown at the first start"  # noqa: S105  # no password
 class Teller:
     """Hears a stack and tells a person. A context manager: the progress display lives as long."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         # Into a file or a pipe nothing is folded: addresses there are read by programs.
-        self.console = Console(width=None if sys.stdout.isatty() else WIDE)
+        self.console = console or Console(width=None if sys.stdout.isatty() else WIDE)
         self.operator: dict[str, str] = {}
         self._progress = Progress(
             SpinnerColumn(),
@@ -100,13 +100,15 @@ class Teller:
         return rows
 
     def _advance(self, what: str, done: int, total: int) -> None:
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total)
         if done < total:
+            if what not in self._tasks:
+                self._tasks[what] = self._progress.add_task(what, total=total)
             self._progress.update(self._tasks[what], completed=done, total=total)
-        elif self._tasks[what] in self._progress.task_ids:
-            self._progress.remove_task(self._tasks[what])
-            self.notice(f"{what}: {done} of {total}")
+            return
+        task = self._tasks.pop(what, None)
+        if task is not None:
+            self._progress.remove_task(task)
+        self.notice(f"{what}: {done} of {total}")
 
 
 def _command(stack: Stack, name: str) -> str:

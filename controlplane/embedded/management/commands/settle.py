@@ -29,6 +29,7 @@ class Command(BaseCommand):
         try:
             settle(self._tell, region=settings.AWS_DEFAULT_REGION, role_arn=options["role_arn"], repair=options["repair"])
         except DomainError as error:
+            self._tell({"event": "unsettled", "text": error.detail})
             raise CommandError(error.detail) from error
 
     def _tell(self, event: dict[str, Any]) -> None:

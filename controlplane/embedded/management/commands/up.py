@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from controlplane.embedded import environment
-from controlplane.embedded.stack import Stack
+from controlplane.embedded.stack import SettlingError, Stack
 from controlplane.embedded.state import StateFolder
 from controlplane.embedded.telling import Teller
 from core.errors import DomainError
@@ -43,7 +43,7 @@ class Command(BaseCommand):
     def _run(self, stack: Stack, teller: Teller) -> None:
         try:
             stack.start()
-            stack.settle()
+            self._settle(stack, teller)
             teller.table(stack)
             stack.wait()
         except DomainError:
@@ -53,6 +53,15 @@ class Command(BaseCommand):
             stack.stop()
         if stack.supervisor.failure is not None:
             raise stack.supervisor.failure
+
+    def _settle(self, stack: Stack, teller: Teller) -> None:
+        """What could not be settled is an operator's to look at, in the console, which therefore stays up."""
+        try:
+            stack.settle()
+        except SettlingError as error:
+            if stack.interrupted:
+                raise
+            teller.notice(error.detail)
 
 
 def _listen(stack: Stack, teller: Teller) -> None:
