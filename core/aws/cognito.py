@@ -228,10 +228,6 @@ class Cognito(CognitoUsers):
         self._call(self._client.create_group, UserPoolId=pool_id, GroupName=name, Description=description)
         return Group(name, pool_id, description)
 
-    def put_group_description(self, pool_id: str, name: str, description: str) -> None:
-        """Set a group's description; raises AwsNotFoundError."""
-        self._call(self._client.update_group, UserPoolId=pool_id, GroupName=name, Description=description)
-
     def delete_group(self, pool_id: str, name: str) -> None:
         """Delete a group, its members stay in the pool; a missing one is fine."""
         try:

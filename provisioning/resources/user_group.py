@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from core.aws.session import Aws
-from provisioning.resources import differences
 from provisioning.resources.base import ABSENT, SHARED, Desired, Ensured, Known, Observed, Removed, Spec, Wait, exists
 from tenants.facts import CellFacts, TenantFacts
 from tenants.naming import names_of
@@ -30,13 +29,11 @@ def cell_shape(cell: CellFacts) -> tuple[Desired, ...]:
 
 
 def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
-    """Make the group or set its description right."""
+    """Make the group. There is nothing about it that could differ: its description is for people."""
     pool_id, name = known.at(SHARED, "user_pool")["pool_id"], spec["group_name"]
     group = None if known.is_new else aws.cognito.find_group(pool_id, name)
     if group is None:
         aws.cognito.create_group(pool_id, name, description=spec["description"])
-    elif group.description != spec["description"]:
-        aws.cognito.put_group_description(pool_id, name, spec["description"])
     return Ensured({"pool_id": pool_id, "group_name": name})
 
 
@@ -46,8 +43,7 @@ def observe(aws: Aws, spec: Spec, known: Known) -> Observed:
     group = aws.cognito.find_group(pool_id, spec["group_name"])
     if group is None:
         return ABSENT
-    different = differences.of_values(("description", group.description, spec["description"]))
-    return Observed(True, different, {"pool_id": pool_id, "group_name": group.name})
+    return Observed(True, (), {"pool_id": pool_id, "group_name": group.name})
 
 
 def remove(aws: Aws, spec: Spec, known: Known) -> Removed | Wait:

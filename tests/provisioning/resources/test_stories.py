@@ -50,7 +50,9 @@ def test_ensuring_twice_gives_the_same_attributes_and_nothing_new(world: World, 
     world.rows[tenant.id] = {}  # as if no answer had ever been written down
     world.onboard(tenant, fresh=False)
     for key, row in world.rows[tenant.id].items():
-        assert {name: row[name] for name in row if name != "deploying"} == {name: first[key][name] for name in row if name != "deploying"}
+        assert {name: row[name] for name in row if name != "deploying"} == {
+            name: first[key][name] for name in row if name != "deploying"
+        }
 
 
 @pytest.mark.parametrize("model", list(IsolationModel))
