@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
-from core.aws.cognito import AppClient, AppClientSettings
+from core.aws.cognito_clients import AppClient, AppClientSettings
 from core.aws.session import Aws
 from provisioning.resources import differences
 from provisioning.resources.base import (
