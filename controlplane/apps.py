@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 
@@ -27,8 +25,4 @@ class ConsoleAdminConfig(AdminConfig):
     one of its own.
     """
 
-    default_site = (
-        "controlplane.console.site.ConsoleSite"
-        if find_spec("controlplane.console.site")
-        else "django.contrib.admin.sites.AdminSite"
-    )
+    default_site = "controlplane.console.site.ConsoleSite"

@@ -220,6 +220,7 @@ CELERY_TASK_DEFAULT_QUEUE = "controlplane"
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # max_retries is about ringing only: without it, kombu keeps a caller waiting for six seconds. A worker keeps trying, by settings of its own.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 900, "socket_timeout": 15, "socket_connect_timeout": 2, "max_retries": 0}
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = env.whole("CONTROLPLANE_WORKER_THREADS", 4, minimum=1, maximum=64)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from django.contrib import admin  # the console's site is Django's admin; it is mounted here
 from django.urls import include, path
 from django.urls.resolvers import URLPattern, URLResolver
@@ -15,6 +13,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("console/readyz", parts_for_operators, name="parts"),
     path("console/", admin.site.urls),
+    path("api/", include("controlplane.api.urls")),
 ]
-if find_spec("controlplane.api.urls"):
-    urlpatterns.append(path("api/", include("controlplane.api.urls")))
