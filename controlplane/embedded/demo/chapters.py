@@ -155,7 +155,7 @@ def recovered(stage: Stage) -> None:
     drifted: list[str] = []
     with stage.progress("reading back", len(living)) as show:
         for number, tenant in enumerate(living, start=1):
-            drifted += [f"{tenant.slug}: {found.kind}" for found in drift.observe_tenant(tenant, actor=ACTOR)]
+            drifted += [f"{tenant.slug}: {found.kind}: {'; '.join(found.differences)}" for found in drift.observe_tenant(tenant, actor=ACTOR)]
             show(number)
     stage.promise("every tenant was read back as promised", not drifted, ", ".join(drifted[:3]) or f"{len(living)} tenants")
     first = set_first_password(actor=ACTOR, tenant_id=get_tenant("acme").pk, reason="the pool was made anew")
@@ -201,7 +201,7 @@ def _control_plane(slug: str) -> Aws:
 def _as_tenant(slug: str) -> Aws:
     aws = _control_plane(slug)
     given = vend(aws, facts_of(get_tenant(slug)), ACTOR)
-    return aws.with_credentials(given.access_key_id, given.secret_access_key, given.session_token)
+    return aws.with_credentials(given.access_key, given.secret_key, given.token)
 
 
 def _first_sign_in(stage: Stage, slug: str, first: str) -> None:

@@ -39,8 +39,7 @@ class Command(BaseCommand):
         console.print(f"\nEvery promise was kept, in {time.monotonic() - started:.0f} s.")
 
     def _tell(self, stack: Stack, part: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "manage.py", "story", part], env=stack.environment, cwd=processes.PROJECT, check=False
-        )
+        quiet = {**stack.environment, "CONTROLPLANE_LOG_LEVEL": "WARNING"}
+        done = subprocess.run([sys.executable, "manage.py", "story", part], env=quiet, cwd=processes.PROJECT, check=False)
         if done.returncode != 0:
             raise CommandError("A promise was broken.")
