@@ -52,7 +52,7 @@ CELL_ACTS = {act.name: act for act in (PREPARE, REPAIR)}
 def of_tenant(tenant: Tenant) -> tuple[Act, ...]:
     """Give the acts that are lawful for a tenant now, in the order in which a page shows them."""
     lawful = set(selectors.actions_of(tenant))
-    if tenant.state == TenantState.ACTIVE and can_set_password():
+    if tenant.state == TenantState.ACTIVE:
         lawful.add(FIRST_PASSWORD.name)
     return tuple(act for name, act in TENANT_ACTS.items() if name in lawful)
 
@@ -65,11 +65,6 @@ def of_operation(operation: Operation) -> tuple[Act, ...]:
 def of_cell(cell: Cell) -> tuple[Act, ...]:
     """Give the acts that are lawful for a cell now."""
     return (PREPARE,) if cell.state in (CellState.REGISTERED, CellState.PREPARING) else (REPAIR,)
-
-
-def can_set_password() -> bool:
-    """Whether the service that sets an administrator's first password is there."""
-    return hasattr(services, "set_first_password")
 
 
 def on_tenant(name: str) -> Callable[..., Any]:

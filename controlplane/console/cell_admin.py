@@ -26,6 +26,7 @@ from tenants.models import Cell
 class CellAdmin(ReadOnlyAdmin):
     """There are few cells: a page may count what each of them uses."""
 
+    list_title = "Cells"
     list_display = ("where", "state_badge", "environment", "account")
     list_display_links = ("where",)
     sortable_by = ()
@@ -54,10 +55,6 @@ class CellAdmin(ReadOnlyAdmin):
             path("<str:object_id>/act/<slug:act>/", wrap(self.act_view), name="tenants_cell_act"),
         ]
         return own + super().get_urls()  # type: ignore[no-any-return]
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The list under its own title."""
-        return super().changelist_view(request, {"title": "Cells", **(extra_context or {})})  # type: ignore[no-any-return]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

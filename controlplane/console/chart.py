@@ -1,4 +1,4 @@
-"""Tenants by state as a stacked bar chart: geometry for an SVG with axis, ticks and legend, and the same numbers as a table. Pure."""
+"""Tenants by state as a stacked bar chart: lengths in percent for the bars, ticks for the axis, and the same numbers as a table. Pure."""
 
 from __future__ import annotations
 
@@ -9,71 +9,50 @@ from dataclasses import dataclass
 from tenants.facts import IsolationModel
 from tenants.lifecycle import TenantState
 
-WIDTH = 560
-LEFT = 104
-RIGHT = 52
-ROW = 34
-BAR = 18
-TOP = 8
-AXIS = 40
 STATES = (TenantState.ACTIVE, TenantState.PROVISIONING, TenantState.SUSPENDED, TenantState.OFFBOARDING, TenantState.CLOSED)
 MODELS = tuple(IsolationModel)
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One coloured piece of a bar."""
+    """One coloured piece of a bar; ``width`` is in percent of the axis."""
 
     model: str
     count: int
-    x: float
     width: float
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One state: its label, its pieces, and the numbers for the table."""
+    """One state: its pieces in the order of MODELS, and the numbers for the table."""
 
     state: str
     total: int
-    y: float
-    middle: float
-    end: float
     segments: tuple[Segment, ...]
     counts: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One number on the axis."""
+    """One number on the axis, at a percentage of it."""
 
     value: int
-    x: float
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The whole picture. Lengths are in the units of the SVG's view box."""
+    """The whole picture."""
 
     bars: tuple[Bar, ...]
     ticks: tuple[Tick, ...]
     models: tuple[str, ...]
     model_totals: tuple[int, ...]
     total: int
-    width: int
-    height: int
-    left: int
-    bottom: float
-    bar_height: int = BAR
 
     def total_of(self, state: str) -> int:
         """The number of tenants in a state."""
         return next((bar.total for bar in self.bars if bar.state == state), 0)
-
-    @property
-    def middle(self) -> float:
-        """Where the axis's name stands."""
-        return (self.left + self.width - RIGHT) / 2
 
 
 def nice_step(highest: int, most_ticks: int = 5) -> int:
@@ -85,32 +64,20 @@ def nice_step(highest: int, most_ticks: int = 5) -> int:
 
 def chart_of(numbers: Mapping[tuple[str, str], int]) -> Chart:
     """Lay the numbers, keyed by state and isolation model, out as bars; states without tenants keep their row."""
-    totals = {state: sum(numbers.get((state, model), 0) for model in MODELS) for state in STATES}
-    highest = max(1, *totals.values())
+    highest = max(1, *(sum(numbers.get((state, model), 0) for model in MODELS) for state in STATES))
     step = nice_step(highest)
     top = -(-highest // step) * step
-    scale = (WIDTH - LEFT - RIGHT) / top
-    bars = tuple(_bar(state, index, numbers, totals[state], scale) for index, state in enumerate(STATES))
-    bottom = TOP + ROW * len(STATES)
     return Chart(
-        bars=bars,
-        ticks=tuple(Tick(value, round(LEFT + value * scale, 1)) for value in range(0, top + 1, step)),
+        bars=tuple(_bar(state, numbers, top) for state in STATES),
+        ticks=tuple(Tick(value, round(100 * value / top, 2)) for value in range(0, top + 1, step)),
         models=tuple(model.value for model in MODELS),
         model_totals=tuple(sum(numbers.get((state, model), 0) for state in STATES) for model in MODELS),
-        total=sum(totals.values()),
-        width=WIDTH,
-        height=bottom + AXIS,
-        left=LEFT,
-        bottom=bottom,
+        total=sum(numbers.get((state, model), 0) for state in STATES for model in MODELS),
     )
 
 
-def _bar(state: str, index: int, numbers: Mapping[tuple[str, str], int], total: int, scale: float) -> Bar:
+def _bar(state: str, numbers: Mapping[tuple[str, str], int], top: int) -> Bar:
     counts = tuple(numbers.get((state, model), 0) for model in MODELS)
-    segments, x = [], float(LEFT)
-    for model, count in zip(MODELS, counts, strict=True):
-        if count:
-            segments.append(Segment(model.value, count, round(x, 1), round(count * scale, 1)))
-            x += count * scale
-    y = TOP + index * ROW + (ROW - BAR) / 2
-    return Bar(str(state), total, y, y + BAR / 2, round(x, 1), tuple(segments), counts)
+    pairs = zip(MODELS, counts, strict=True)
+    segments = tuple(Segment(model.value, count, round(100 * count / top, 2)) for model, count in pairs if count)
+    return Bar(str(state), sum(counts), segments, counts)

@@ -1,12 +1,12 @@
-"""Audit events as pages show them: who did what to whom, with tenants by their names. Two queries, however many events."""
+"""Audit events as pages show them: who did what to whom, with tenants by their names. Three queries, however many events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from controlplane.console import words
+from controlplane.console import people, words
 from core.audit.models import AuditEvent
 from tenants.models import Tenant
 
@@ -30,10 +30,11 @@ def lines_of(events: Iterable[AuditEvent]) -> list[EventLine]:
     rows = list(events)
     wanted = {row.tenant_id for row in rows if row.tenant_id}
     names = dict(Tenant.objects.filter(pk__in=wanted).values_list("pk", "name")) if wanted else {}
-    return [_line(row, names) for row in rows]
+    actors = people.names_of(str(row.actor) for row in rows)
+    return [_line(row, names, actors) for row in rows]
 
 
-def _line(row: AuditEvent, names: dict[str, str]) -> EventLine:
+def _line(row: AuditEvent, names: dict[str, str], actors: Mapping[str, str]) -> EventLine:
     kind = row.details.get("kind", "")
     what = words.plain(row.action).replace(".", " ").capitalize()
     if row.action.startswith("operation.") and kind:
@@ -43,7 +44,7 @@ def _line(row: AuditEvent, names: dict[str, str]) -> EventLine:
         what=what,
         subject=names.get(row.tenant_id or "", "") or _without_prefix(row.target),
         tenant_id=row.tenant_id or "",
-        who=row.actor_label or words.who(str(row.actor)),
+        who=row.actor_label or actors[str(row.actor)],
         reason=row.reason,
         outcome=row.outcome,
         recorded_at=row.recorded_at,

@@ -25,11 +25,6 @@ class EvidenceAdmin(ReadOnlyAdmin):
 
     sortable_by = ()
     change_list_template = "console/plain_list.html"
-    list_title = ""
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The list under its own title."""
-        return super().changelist_view(request, {"title": self.list_title, **(extra_context or {})})  # type: ignore[no-any-return]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -14,6 +14,7 @@ class PasswordForm(forms.Form):
     """The first factor."""
 
     username = forms.CharField(
+        label="User name",
         max_length=150, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "username", "autofocus": True, "autocapitalize": "none"})
     )
     password = forms.CharField(

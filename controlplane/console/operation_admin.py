@@ -26,6 +26,7 @@ from provisioning.models import Operation
 class OperationAdmin(ReadOnlyAdmin):
     """Newest first; tenant and cell are joined, so that a page of the list is one query."""
 
+    list_title = "Operations"
     list_display = ("what", "state_badge", "progress", "by", "started")
     list_display_links = ("what",)
     list_filter = (filters.OperationStateFilter, filters.OperationKindFilter)
@@ -68,10 +69,6 @@ class OperationAdmin(ReadOnlyAdmin):
             path("<str:object_id>/act/<slug:act>/", wrap(self.act_view), name="provisioning_operation_act"),
         ]
         return own + super().get_urls()  # type: ignore[no-any-return]
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The list under its own title."""
-        return super().changelist_view(request, {"title": "Operations", **(extra_context or {})})  # type: ignore[no-any-return]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

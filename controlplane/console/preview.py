@@ -36,7 +36,7 @@ SAMPLE_ID = "tnt_" + "0" * 26
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One resource in a group: what it is, and why it is there."""
+    """One resource in a group: what it is, and why it is there where the group's title does not say so."""
 
     what: str
     why: str
@@ -76,7 +76,8 @@ def _preview(steps: Iterable[PlannedStep], recorded: Mapping[tuple[str, str], st
     planned = tuple(steps)
     items: dict[str, list[Item]] = {key: [] for key in GROUPS}
     for step in planned:
-        items[_fate(step, recorded)].append(Item(words.resource_of(step.kind, step.name), step.why))
+        fate = _fate(step, recorded)
+        items[fate].append(Item(words.resource_of(step.kind, step.name), step.why if fate == "changed" else ""))
     groups = tuple(Group(key, *GROUPS[key], tuple(found)) for key, found in items.items() if found)
     content = [[step.action, step.kind, step.name, fingerprint_of(step.spec)] for step in planned]
     return Preview(groups, hashlib.sha256(json.dumps(content).encode()).hexdigest(), heading)

@@ -7,9 +7,11 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
 
 from controlplane.console.access import may_enter
 
@@ -33,10 +35,26 @@ def raw_id(object_id: str) -> str:
     return object_id.replace("_5F", "_")
 
 
+class PlainChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
+    """A list whose links hold ids as they are, and which claims no total that was not counted."""
+
+    def url_for_result(self, result: models.Model) -> str:
+        """Give the page of a row."""
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return reverse(name, args=[result.pk])
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Take the count of this list for the total, so that the page shows it once."""
+        super().get_results(request)
+        self.full_result_count = self.result_count
+
+
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     """Lists and pages without add, change or delete. Acts have their own pages; see ``confirm``."""
 
+    list_title = ""
     actions = None
+    list_max_show_all = 0
     actions_selection_counter = False
     list_per_page = 50
     show_full_result_count = False
@@ -44,6 +62,16 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     paginator = CappedPaginator
     show_facets = None
     list_filter_sheet = False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list under its own title, in the tab and in the heading."""
+        title = self.list_title or str(self.opts.verbose_name_plural).capitalize()
+        request.console_title = title  # type: ignore[attr-defined]  # unfold's heading is made from the request alone
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})  # type: ignore[no-any-return]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PlainChangeList]:
+        """Lists of ours."""
+        return PlainChangeList
 
     def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         """Everybody who may enter sees."""

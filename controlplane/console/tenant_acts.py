@@ -19,7 +19,7 @@ from controlplane.console.act_forms import MAX_GRACE_DAYS, ChangeTierForm, Confi
 from controlplane.console.acts import Act
 from controlplane.console.confirm import Question, confirm
 from controlplane.console.preview import Preview
-from provisioning import services
+from provisioning.identity import set_first_password
 from provisioning.models import OperationKind
 from tenants.lifecycle import TenantState
 from tenants.models import Tenant, Tier
@@ -99,7 +99,7 @@ def _perform(
 ) -> str | HttpResponse:
     actor, reason = actor_of(request), clean["reason"]
     if act is acts.FIRST_PASSWORD:
-        password = services.set_first_password(actor=actor, tenant_id=tenant.pk, reason=reason)  # type: ignore[attr-defined]
+        password = set_first_password(actor=actor, tenant_id=tenant.pk, reason=reason)
         shown = {**context, "title": f"First password: {tenant.name}", "tenant": tenant, "password": password, "back_url": back}
         return TemplateResponse(request, "console/first_password.html", shown, headers={"Cache-Control": "no-store, private"})
     extra: dict[str, Any] = {}

@@ -24,6 +24,7 @@ from tenants.models import Tenant
 class TenantAdmin(ReadOnlyAdmin):
     """The list reads one page of tenants with tier and cell joined; everything else is a page of our own."""
 
+    list_title = "Tenants"
     list_display = ("who", "state_badge", "tier_line", "cell", "since")
     list_display_links = ("who",)
     list_filter = (filters.TenantStateFilter, filters.TierFilter, filters.IsolationFilter, filters.CellFilter)
@@ -64,8 +65,8 @@ class TenantAdmin(ReadOnlyAdmin):
         """Add the states with their numbers, each a link."""
         counts = selectors.count_by_state()
         chips = [{"state": state.value, "count": counts[state.value]} for state in TenantState if state is not TenantState.REQUESTED]
-        extra = {"chips": chips, "total": sum(counts.values()), "may_act": may_act(request), "title": "Tenants"}
-        return super().changelist_view(request, {**extra, **(extra_context or {})})  # type: ignore[no-any-return]
+        extra = {"chips": chips, "total": sum(counts.values()), "may_act": may_act(request)}
+        return super().changelist_view(request, {**extra, **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
         """Add the live part and the acts."""
@@ -80,6 +81,7 @@ class TenantAdmin(ReadOnlyAdmin):
         """Onboard a tenant."""
         if not may_act(request):
             raise PermissionDenied
+        request.console_title = "Onboard a tenant"  # type: ignore[attr-defined]  # as in readonly
         return onboarding.onboard(request, self._context(request))
 
     def change_view(

@@ -56,8 +56,7 @@ def ledger(rows: Any) -> list[dict[str, Any]]:
     found: list[Resource] = sorted(rows.defer("spec"), key=lambda row: (urgent.get(ResourceState(row.state), 2), row.kind, row.name))
     return [
         {
-            "what": words.kind_of(row.kind),
-            "name": row.name,
+            "what": words.resource_of(row.kind, row.name),
             "state": row.state,
             "observed_at": row.observed_at,
             "differences": row.differences,

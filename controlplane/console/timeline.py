@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from controlplane.console import words
+from controlplane.console import people, words
 from provisioning.models import Operation, OperationState, Step, StepState
 
 MOVING = (OperationState.PENDING, OperationState.RUNNING, OperationState.WAITING)
@@ -94,17 +94,19 @@ class OperationLine:
 
 
 def lines_of(operations: Iterable[Operation], *, with_steps: bool = True) -> list[OperationLine]:
-    """Turn rows into lines; one more query for all their steps together. Join ``tenant`` and ``cell`` beforehand."""
+    """Turn rows into lines; one more query for all their steps and one for the names. Join ``tenant`` and ``cell`` beforehand."""
     rows = list(operations)
     steps: dict[str, list[Step]] = {}
     if with_steps and rows:
         for step in Step.objects.filter(operation__in=[row.pk for row in rows]).defer("spec").order_by("operation", "position"):
             steps.setdefault(step.operation_id, []).append(step)
-    return [line_of(row, steps.get(row.pk, ())) for row in rows]
+    names = people.names_of(row.actor for row in rows)
+    return [line_of(row, steps.get(row.pk, ()), names) for row in rows]
 
 
-def line_of(operation: Operation, steps: Sequence[Step] = ()) -> OperationLine:
-    """Turn one row and its steps into a line."""
+def line_of(operation: Operation, steps: Sequence[Step] = (), names: Mapping[str, str] | None = None) -> OperationLine:
+    """Turn one row and its steps into a line; ``names`` are the actors' where they are known already."""
+    known = people.names_of([operation.actor]) if names is None else names
     owner = operation.tenant or operation.cell
     ended = operation.finished_at
     return OperationLine(
@@ -113,7 +115,7 @@ def line_of(operation: Operation, steps: Sequence[Step] = ()) -> OperationLine:
         title=words.operation_of(operation.kind),
         state=operation.state,
         tone=words.tone_of("operation", operation.state),
-        who=words.who(operation.actor),
+        who=known[operation.actor],
         reason=operation.reason,
         created_at=operation.created_at,
         finished_at=ended,
@@ -125,7 +127,7 @@ def line_of(operation: Operation, steps: Sequence[Step] = ()) -> OperationLine:
         error_code=operation.error_code,
         error_words=words.error_of(operation.error_code),
         error_detail=operation.error_detail,
-        left_behind=tuple(str(item) for item in operation.left_behind),
+        left_behind=tuple(words.left_behind(str(item)) for item in operation.left_behind),
         subject=str(owner) if owner else "",
         tenant_id=operation.tenant_id or "",
         cell_id=operation.cell_id or "",

@@ -93,7 +93,16 @@ def kind_of(kind: str) -> str:
 
 def resource_of(kind: str, name: str) -> str:
     """Give a resource in words; the name is added where it says more than the kind."""
-    return kind_of(kind) if name in ("", "own", kind) else f"{kind_of(kind)} “{name}”"
+    words = kind_of(kind)
+    if name in ("", "own", kind) or (name == "shared" and name in words):
+        return words
+    return f"{words} (shared)" if name == "shared" else f"{words} “{name}”"
+
+
+def left_behind(text: str) -> str:
+    """Give an entry of an operation's left-behinds, ``kind name``, in words."""
+    kind, _, name = text.partition(" ")
+    return resource_of(kind, name)
 
 
 def operation_of(kind: str) -> str:
@@ -118,16 +127,18 @@ def who(actor: str) -> str:
 
 
 def lasted(span: timedelta | None) -> str:
-    """Give a duration in at most two units: ``0.4 s``, ``12 s``, ``3 min 05 s``, ``2 h 10 min``, ``6 days``."""
+    """Give a duration in at most two units: ``40 ms``, ``1.4 s``, ``12 s``, ``3 min 05 s``, ``2 h 10 min``, ``6 days``."""
     if span is None:
         return ""
     seconds = max(span.total_seconds(), 0.0)
-    if seconds < 10:  # noqa: PLR2004
+    if seconds < 1:
+        return f"{max(1, round(seconds * 1000))} ms"
+    if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
-    if whole < 60:  # noqa: PLR2004
+    if whole < 60:
         return f"{whole} s"
-    if whole < 3_600:  # noqa: PLR2004
+    if whole < 3_600:
         return f"{whole // 60} min {whole % 60:02d} s"
     if whole < 2 * 86_400:
         return f"{whole // 3_600} h {whole % 3_600 // 60:02d} min"

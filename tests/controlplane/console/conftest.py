@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 if TYPE_CHECKING:
+    from pytest_django.fixtures import SettingsWrapper
     from django.contrib.auth.models import User
 
     from tenants.models import Cell, Tenant
@@ -86,3 +87,9 @@ def password_only(db: None) -> Client:
     client = Client()
     client.force_login(user)
     return client
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: SettingsWrapper) -> None:
+    """Argon2 is slow on purpose; who is let in is not the hasher's business."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
