@@ -40,6 +40,8 @@ ITEM_ACTIONS: Final = (
     "dynamodb:ConditionCheckItem",
 )
 KEY_ACTIONS: Final = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
+SECRET_WRITING: Final = ("kms:GenerateDataKey", "kms:Decrypt")
+"""What Secrets Manager needs of a key, in the name of whoever writes a secret under it."""
 SECRET_ACTIONS: Final = ("secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret")
 LOG_ACTIONS: Final = (
     "logs:CreateLogStream",
@@ -52,13 +54,15 @@ LOG_ACTIONS: Final = (
 TENANT_VARIABLE: Final = f"${{aws:PrincipalTag/{TAG_TENANT}}}"
 CONTEXT_KEY: Final = f"kms:EncryptionContext:{TAG_TENANT}"
 S3_CONTEXT_KEY: Final = "kms:EncryptionContext:aws:s3:arn"
+SECRET_CONTEXT_KEY: Final = "kms:EncryptionContext:SecretARN"  # noqa: S105  # a condition key, no secret
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Where one set of statements reaches. ``who`` is an id or the variable; prefixes and paths end in ``/``.
 
-    ``leading_key`` is None for a table that belongs to one tenant. ``key_arn`` may be ``KEY_PLACEHOLDER``.
+    ``leading_key`` is None for a table that belongs to one tenant. ``key_arn`` may be ``KEY_PLACEHOLDER``. ``owns_key``: the key is the
+    tenant's own, and its secrets are under it; a pooled tenant's secrets are under AWS's own key, which needs no permission.
     """
 
     cell: CellFacts
@@ -70,6 +74,7 @@ class Scope:
     secret_path: str
     log_path: str
     key_arn: str = KEY_PLACEHOLDER
+    owns_key: bool = False
 
     @property
     def is_alone(self) -> bool:
@@ -90,6 +95,7 @@ def scope_of(tenant: TenantFacts, *, key_arn: str = KEY_PLACEHOLDER) -> Scope:
         secret_path=names.secret_path,
         log_path=names.log_path,
         key_arn=key_arn,
+        owns_key=tenant.tier.isolation_model.has_own_pool,
     )
 
 
@@ -121,7 +127,7 @@ def who_by_tag(cell: CellFacts) -> str:
 def access_statements(scope: Scope) -> list[Statement]:
     """Everything that a tenant's credentials may do in ``scope``."""
     cell = scope.cell
-    secrets = arn(cell, "secretsmanager", f"secret:{scope.secret_path}*")
+    secrets = secrets_arn(cell, scope.secret_path)
     logs = arn(cell, "logs", f"log-group:{scope.log_path}*")
     return [
         statement("Objects", OBJECT_ACTIONS, f"{scope.bucket_arn}/{scope.prefix}*"),
@@ -165,14 +171,30 @@ def key_statements(scope: Scope) -> list[Statement]:
         return [statement("Key", KEY_ACTIONS, scope.key_arn)]
     objects = f"{scope.bucket_arn}/{scope.prefix}*"
     direct: dict[str, dict[str, Any]] = {_equals(scope.who): {CONTEXT_KEY: scope.who}, "Null": {"kms:ViaService": "true"}}
-    through_s3: dict[str, dict[str, Any]] = {
-        "StringEquals": {"kms:ViaService": endpoint_host(scope.cell, "s3")},
-        "StringLike": {S3_CONTEXT_KEY: [objects, scope.bucket_arn] if scope.is_alone else objects},
-    }
-    return [
+    in_s3 = _through(scope.cell, "s3", S3_CONTEXT_KEY, [objects, scope.bucket_arn] if scope.is_alone else objects)
+    made = [
         statement("Key", KEY_ACTIONS, scope.key_arn, direct),
-        statement("KeyThroughS3", ("kms:Decrypt", "kms:GenerateDataKey"), scope.key_arn, through_s3),
+        statement("KeyThroughS3", ("kms:Decrypt", "kms:GenerateDataKey"), scope.key_arn, in_s3),
     ]
+    if scope.owns_key:
+        in_secrets = through_secrets(scope.cell, scope.secret_path)
+        made.append(statement("KeyThroughSecrets", ("kms:Decrypt",), scope.key_arn, in_secrets))
+    return made
+
+
+def _through(cell: CellFacts, service: str, key: str, places: str | list[str]) -> dict[str, dict[str, Any]]:
+    """Only when this service calls KMS for the caller, and only for these places."""
+    return {"StringEquals": {"kms:ViaService": endpoint_host(cell, service)}, "StringLike": {key: places}}
+
+
+def through_secrets(cell: CellFacts, secret_path: str) -> dict[str, dict[str, Any]]:
+    """Only when Secrets Manager calls KMS, and only for secrets under this path, which ends in ``/``."""
+    return _through(cell, "secretsmanager", SECRET_CONTEXT_KEY, secrets_arn(cell, secret_path))
+
+
+def secrets_arn(cell: CellFacts, secret_path: str) -> str:
+    """A pattern for every secret under a path that ends in ``/``; AWS adds six random characters to each."""
+    return arn(cell, "secretsmanager", f"secret:{secret_path}*")
 
 
 def any_key_arn(cell: CellFacts) -> str:

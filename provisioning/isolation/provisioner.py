@@ -1,9 +1,10 @@
 """What the control plane itself may do in a cell: least privilege, by the cell's own name patterns and tags. Pure.
 
 It makes roles, but only under the cell's permission boundary, so it cannot make one that is stronger than a tenant's. It passes no role
-to any service. It reads no object, item, secret value of a data plane, nor decrypts with a tenant's key. What it *is* trusted with:
-the boundary's own content, the tags and trust of tenants' roles, and the key policies. Whoever holds this role can therefore still
-take over a tenant's role; the audit log and CloudTrail are what stands against that.
+to any service. It reads no object, item or secret of a tenant, and uses a tenant's key only to write that tenant's secrets.
+
+What it *is* trusted with: the boundary's own content, the tags and trust of tenants' roles, the key policies, and people's accounts in the
+user pools. Whoever holds this role can therefore still take over a tenant's role; the audit log and CloudTrail stand against that.
 
 Action names follow the Service Authorization Reference
 (https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html).
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from provisioning.isolation.access import own_pattern
+from provisioning.isolation.access import SECRET_WRITING, any_key_arn, own_pattern, through_secrets
 from provisioning.isolation.documents import INLINE_LIMIT, MANAGED_LIMIT, TRUST_LIMIT, Document, Statement, document, statement
 from tenants import naming
 from tenants.facts import CellFacts
@@ -150,6 +151,7 @@ def _keys_and_secrets(cell: CellFacts, shared: CellNames) -> list[Statement]:
         statement("MakeKeys", ("kms:CreateKey",), "*", _ours(cell, "RequestTag")),
         statement("FindKeys", ("kms:ListAliases", "kms:ListKeys"), "*"),
         statement("Keys", _actions("kms", (*_KEY_ACTIONS, *_ALIAS_ACTIONS)), keys, _ours(cell, "ResourceTag")),
+        *_secret_writing(cell, shared),
         statement("Aliases", _actions("kms", _ALIAS_ACTIONS), aliases),
         statement(
             "Secrets",
@@ -157,6 +159,13 @@ def _keys_and_secrets(cell: CellFacts, shared: CellNames) -> list[Statement]:
             arn(cell, "secretsmanager", f"secret:{shared.secret_root}*"),
         ),
     ]
+
+
+def _secret_writing(cell: CellFacts, shared: CellNames) -> list[Statement]:
+    """The use of tenants' keys that writing their secrets takes; a stand-in asks for none, so it is given none."""
+    if not cell.capabilities.encryption_context:
+        return []
+    return [statement("SecretKeys", SECRET_WRITING, any_key_arn(cell), through_secrets(cell, shared.secret_root))]
 
 
 def _stacks(cell: CellFacts, shared: CellNames) -> list[Statement]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from provisioning.isolation.access import KEY_ACTIONS, OBJECT_ACTIONS, who_by_tag
+from provisioning.isolation.access import KEY_ACTIONS, OBJECT_ACTIONS, SECRET_WRITING, through_secrets, who_by_tag
 from provisioning.isolation.documents import BUCKET_LIMIT, VERSION, Document, Statement, document, statement
 from tenants import naming
 from tenants.facts import CellFacts, TenantFacts
@@ -69,18 +69,19 @@ def own_bucket_policy(tenant: TenantFacts) -> Document:
 
 def own_key_policy(tenant: TenantFacts) -> Document:
     """A tenant's own key: administered by the control plane, used by IAM principals that carry the tenant's tag."""
-    return _key_policy(tenant.cell, {"StringEquals": {_TAG: tenant.id}})
+    return _key_policy(tenant.cell, {"StringEquals": {_TAG: tenant.id}}, naming.names_of(tenant).secret_path)
 
 
 def shared_key_policy(cell: CellFacts) -> Document:
     """The cell's shared key: used by IAM principals that carry some tenant's tag; the encryption context keeps them apart."""
-    return _key_policy(cell, {"StringLike": {_TAG: f"tnt_{'?' * 26}"}})
+    return _key_policy(cell, {"StringLike": {_TAG: f"tnt_{'?' * 26}"}}, naming.names_of_cell(cell).secret_root)
 
 
-def _key_policy(cell: CellFacts, user: dict[str, dict[str, str]]) -> Document:
+def _key_policy(cell: CellFacts, user: dict[str, dict[str, str]], secret_path: str) -> Document:
     """The account's root keeps administration, so that no key is ever lost; it is given no cryptographic action.
 
-    The control plane can change this policy, so it is trusted with the key; as it stands it cannot decrypt with it.
+    The control plane writes the tenant's secrets, for which Secrets Manager encrypts in its name; it uses the key in no other way. It can
+    change this policy, so it is trusted with the key all the same. A stand-in's Secrets Manager asks KMS for nothing, so it is given nothing.
     """
     account = {"AWS": arn(cell, "iam", "root", region=False)}
     control_plane = {"AWS": naming.names_of_cell(cell).control_plane_role_arn}
@@ -89,6 +90,8 @@ def _key_policy(cell: CellFacts, user: dict[str, dict[str, str]]) -> Document:
         statement("ControlPlane", _KEY_ADMINISTRATION, "*", principal=control_plane),
         statement("Tenant", KEY_ACTIONS, "*", user, principal=account),
     ]
+    if cell.capabilities.encryption_context:
+        statements.append(statement("Secrets", SECRET_WRITING, "*", through_secrets(cell, secret_path), principal=control_plane))
     return _resource_document(statements, _KEY_POLICY_LIMIT, "key policy")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from provisioning.isolation import policies
-from provisioning.isolation.access import CONTEXT_KEY, S3_CONTEXT_KEY, is_pooled
+from provisioning.isolation.access import CONTEXT_KEY, S3_CONTEXT_KEY, SECRET_CONTEXT_KEY, is_pooled
 from provisioning.isolation.evaluator import Decision, Policies, Request, decide
 from tenants import naming
 from tenants.facts import CellFacts, IsolationModel, TenantFacts, TierFacts
@@ -49,6 +49,8 @@ def asks_of(facts: TenantFacts) -> list[Ask]:
     secret, log = naming.arn(facts.cell, "secretsmanager", f"secret:{names.api_secret}-AbCdEf"), names.log_group_arn
     leading: dict[str, str | tuple[str, ...]] = {"dynamodb:LeadingKeys": (names.leading_key,)}
     through: dict[str, str | tuple[str, ...]] = {"kms:ViaService": endpoint_host(facts.cell, "s3")}
+    in_secrets: dict[str, str | tuple[str, ...]] = {"kms:ViaService": endpoint_host(facts.cell, "secretsmanager")}
+    beside = secret.replace(facts.id, f"{facts.id}x")
     return [
         Ask("get object", "s3:GetObject", f"{bucket}/{prefix}a/b", {}),
         Ask("put object", "s3:PutObject", f"{bucket}/{prefix}a", {}),
@@ -71,6 +73,8 @@ def asks_of(facts: TenantFacts) -> list[Ask]:
         Ask("decrypt without context", "kms:Decrypt", key, {}, False),
         Ask("decrypt for s3", "kms:Decrypt", key, {**through, S3_CONTEXT_KEY: f"{bucket}/{prefix}a"}),
         Ask("decrypt for s3 beside", "kms:Decrypt", key, {**through, S3_CONTEXT_KEY: f"{bucket}/{prefix.rstrip('/')}x/a"}, False),
+        Ask("decrypt for secrets", "kms:Decrypt", key, {**in_secrets, SECRET_CONTEXT_KEY: secret}, not is_pooled(facts)),
+        Ask("decrypt for secrets beside", "kms:Decrypt", key, {**in_secrets, SECRET_CONTEXT_KEY: beside}, False),
         Ask("delete the key", "kms:ScheduleKeyDeletion", key, {}, False),
         Ask("read secret", "secretsmanager:GetSecretValue", secret, {}),
         Ask("write secret", "secretsmanager:PutSecretValue", secret, {}, False),
