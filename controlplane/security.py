@@ -1,8 +1,8 @@
 """Security headers that Django 5.2 does not set by itself: the content security policy and the permissions policy.
 
 Strict everywhere: no inline code, no other host, no frame. The console's path is relaxed as far as django-unfold needs it and no
-further (``docs/decisions``): its Alpine.js evaluates expressions found in attributes, and its templates carry inline styles and
-scripts. A view that needs another policy may set the header itself; the middleware leaves it.
+further: its Alpine.js evaluates expressions found in attributes (``unsafe-eval``), and its templates carry inline styles. Inline scripts
+stay forbidden there too. A view that needs another policy may set the header itself; the middleware leaves it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ STRICT_POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
 )
 CONSOLE_POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
 )
 PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), browsing-topics=()"
