@@ -11,7 +11,6 @@ import pytest
 from provisioning.resources.base import Desired
 from tenants.facts import IsolationModel, TenantFacts
 from tests.provisioning.resources.world import BRIDGE, POOL, SILO, World
-from tests.services import StandIn
 
 OTHER = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 OTHER_TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
@@ -322,14 +321,6 @@ def _is_named_and_healed(world: World, item: Desired, tenant: TenantFacts | None
     healed = world.ensure(item, tenant)
     assert world.observe(item, tenant).is_as_promised, world.observe(item, tenant)
     assert {key: healed[key] for key in row if key != "status"} == {key: row[key] for key in row if key != "status"}
-
-
-@pytest.fixture(scope="module")
-def town(standin: StandIn) -> World:
-    """A cell with everything in it. Each test heals what it breaks, so that all may share one."""
-    made = World(standin.endpoint_url, standin.account_id)
-    made.prepare()
-    return made
 
 
 @pytest.fixture(scope="module")
