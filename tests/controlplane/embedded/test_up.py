@@ -19,7 +19,8 @@ from controlplane.env import read_file
 from tests.controlplane.embedded.family import descendants, is_alive, wait_for, wait_gone
 from tests.controlplane.embedded.listening import addresses_of
 
-READY_SECONDS = 90.0
+READY_SECONDS = 120.0
+pytestmark = pytest.mark.timeout(300)  # about 30 s on an idle machine; the product starts three times
 OURS = ("AWS_", "CONTROLPLANE_", "DJANGO_", "REDIS_URL", "DATABASE_URL", "AUDIT_KEY")
 
 
@@ -150,9 +151,6 @@ def test_a_killed_up_leaves_nobody_and_the_next_one_repairs_what_the_stand_in_ha
     assert onboarded.returncode == 0, onboarded.stdout + onboarded.stderr
     standin = up.row("AWS").split()[0]
     reset(standin)
-    wait_for(lambda: "2 tenants repaired" in up.output, what="the repair of a stand-in emptied while it runs", within_seconds=60)
-
-    reset(standin)
     assert up.process is not None
     family = descendants(up.process.pid)
     up.process.kill()
@@ -165,7 +163,3 @@ def test_a_killed_up_leaves_nobody_and_the_next_one_repairs_what_the_stand_in_ha
     assert "first start" in up.row("Password"), "shown once"
     assert "otpauth" not in output
     assert up.send(signal.SIGINT) == 0
-
-    output = up.start()
-    assert "repaired" not in output
-    assert up.send(signal.SIGTERM) == 0
