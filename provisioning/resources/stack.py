@@ -133,10 +133,9 @@ def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     if not stack.termination_protection:
         aws.cloudformation.put_termination_protection(stack.name, enabled=True)
     for kind, part in _parts(spec):
-        if not kind.observe(aws, part, _without_this(known)).is_as_promised:
-            answer = kind.ensure(aws, part, _without_this(known))
-            if isinstance(answer, Wait):
-                return replace(answer, attributes=attributes)
+        answer = kind.ensure(aws, part, _without_this(known))
+        if isinstance(answer, Wait):
+            return replace(answer, attributes=attributes)
     return Ensured(attributes)
 
 
