@@ -118,3 +118,12 @@ def test_check_itself_reports_instead_of_refusing(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "(controlplane.E002)" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_every_id_is_tested_and_explained_and_none_is_used_twice() -> None:
+    import re
+
+    used = re.findall(r'id="controlplane\.(E\d+)"', (ROOT / "controlplane" / "checks.py").read_text())
+    explained = re.findall(r"^\| `controlplane\.(E\d+)` \|", (ROOT / "SECURITY.md").read_text(), re.MULTILINE)
+    assert len(used) == len(set(used))
+    assert set(used) == set(explained) == {expected for _, expected in SPOILED.values()}
