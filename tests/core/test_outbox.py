@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from datetime import timedelta
 
 import pytest
 import time_machine
 from django.db import transaction
 from django.utils import timezone
+from kombu import Connection
 
 from core.actors import operator
 from core.audit.models import AuditEvent
@@ -269,6 +271,17 @@ def test_a_broker_that_is_down_never_reaches_the_caller_and_the_sweep_delivers(
     assert len(rings) == 1, "after a failed ring nobody rings for a while"
     assert ear.heard == []
     assert tasks.relay() == 3
+
+
+def test_a_broker_that_refuses_costs_a_commit_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Really refused, by a port where nobody listens: kombu's own patience would be six seconds."""
+    monkeypatch.undo()  # a real message, this time
+    monkeypatch.setattr(doorbell._Quiet, "until", 0.0)
+    nobody = Connection("redis://127.0.0.1:1/0", transport_options={"socket_connect_timeout": 2})
+    monkeypatch.setattr(doorbell.current_app, "connection_for_write", lambda: nobody)
+    started = time.monotonic()
+    assert doorbell.ring(ACME) is False
+    assert time.monotonic() - started < 3
 
 
 def test_the_bell_carries_the_tenants_id_and_nothing_else(
