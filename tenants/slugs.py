@@ -62,9 +62,12 @@ def validate_slug(slug: str) -> None:
 def skeleton_of(slug: str) -> str:
     """Map a slug to what it looks like: two slugs with one skeleton are look-alikes, and only one of them may be registered."""
     skeleton = slug
-    for shape, plain in _LOOKS_LIKE:
-        skeleton = skeleton.replace(shape, plain)
-    return skeleton
+    while True:
+        before = skeleton
+        for shape, plain in _LOOKS_LIKE:
+            skeleton = skeleton.replace(shape, plain)
+        if skeleton == before:  # one mapping can make the shape of another: c1 is cl is d
+            return skeleton
 
 
 def _refusal(reason: str, code: str) -> InvalidSlugError:
