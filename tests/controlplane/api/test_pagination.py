@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -158,21 +157,23 @@ def test_a_page_never_counts_skips_or_sorts(api: Machine, many: Any, path: str) 
 
 @pytest.mark.long
 def test_a_page_costs_the_same_at_20000_tenants_as_at_200(api: Machine, many: Any) -> None:
-    def median_ms(path: str) -> float:
-        times = []
-        for _ in range(25):
-            started = time.perf_counter()
-            assert api.get(path).status == 200
-            times.append(time.perf_counter() - started)
-        return statistics.median(times) * 1000
+    """Processor time of this thread, the best of forty: the embedded database works inside it, and what others do counts little."""
 
-    paths = [*PRICED, "tenants?limit=50&tier=premium", "tenants?limit=50&cell=dev-1"]
+    def best_ms(path: str) -> float:
+        times = []
+        for _ in range(40):
+            started = time.thread_time()
+            assert api.get(path).status == 200
+            times.append(time.thread_time() - started)
+        return min(times) * 1000
+
+    paths = [*PRICED, "tenants?limit=50&tier=premium", "operations?limit=50&state=succeeded", "tenants?limit=50&isolation_model=silo", "operations?limit=50&kind=onboard"]
     many(200)
-    small = {path: median_ms(path) for path in paths}
+    small = {path: best_ms(path) for path in paths}
     many(19_800, start=200)
     with connection.cursor() as database:
         database.execute("ANALYZE")
-    large = {path: median_ms(path) for path in paths}
+    large = {path: best_ms(path) for path in paths}
     ratios = {path: large[path] / small[path] for path in paths}
     for path in paths:
         print(f"{path:<40} {small[path]:6.1f} ms at 200, {large[path]:6.1f} ms at 20,000: {ratios[path]:.2f}")
