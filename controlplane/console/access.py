@@ -40,7 +40,7 @@ def role_of(user: AbstractBaseUser | AnonymousUser) -> Role | None:
     """Give the role of an active account, the stronger one where it has both; one query, then remembered on the instance."""
     if not user.is_authenticated or not user.is_active or not isinstance(user, User):
         return None
-    known: Role | None | bool = getattr(user, "_console_role", False)
+    known: Role | bool | None = getattr(user, "_console_role", False)
     if isinstance(known, bool):
         known = _look_up(user)
         user._console_role = known  # type: ignore[attr-defined]  # one request, one instance

@@ -5,12 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-
-from controlplane.console.acts import Act
-from controlplane.console.forms import code_field
-from core.errors import DomainError
-from tenants.inputs import MAX_NAME, MAX_REASON
-from tenants.models import Cell, CellState, Tenant, Tier
 from unfold.widgets import (
     UnfoldAdminEmailInputWidget,
     UnfoldAdminIntegerFieldWidget,
@@ -18,6 +12,12 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
+
+from controlplane.console.acts import Act
+from controlplane.console.forms import code_field
+from core.errors import DomainError
+from tenants.inputs import MAX_NAME, MAX_REASON
+from tenants.models import Cell, CellState, Tenant, Tier
 
 MAX_GRACE_DAYS = 90
 
@@ -92,7 +92,9 @@ class OnboardForm(ConfirmForm):
 
     field_order = ("name", "slug", "tier", "cell", "admin_email", "admin_name", "reason")
     reference = forms.CharField(max_length=200, widget=forms.HiddenInput)
-    name = forms.CharField(label="Name", max_length=MAX_NAME, widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True, "autocomplete": "off"}))
+    name = forms.CharField(
+        label="Name", max_length=MAX_NAME, widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True, "autocomplete": "off"})
+    )
     slug = forms.CharField(
         label="Short name",
         max_length=63,
@@ -109,15 +111,22 @@ class OnboardForm(ConfirmForm):
         widget=UnfoldAdminSelectWidget,
     )
     admin_email = forms.CharField(
-        label="E-mail", max_length=254, widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off"}), help_text="Where the invitation goes."
+        label="E-mail",
+        max_length=254,
+        widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off"}),
+        help_text="Where the invitation goes.",
     )
     admin_name = forms.CharField(
-        label="Name of the person", max_length=MAX_NAME, required=False, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"})
+        label="Name of the person",
+        max_length=MAX_NAME,
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         tier, cell = self.fields["tier"], self.fields["cell"]
-        assert isinstance(tier, forms.ModelChoiceField) and isinstance(cell, forms.ModelChoiceField)
+        assert isinstance(tier, forms.ModelChoiceField)
+        assert isinstance(cell, forms.ModelChoiceField)
         tier.queryset = Tier.objects.filter(retired_at=None).order_by("rate_per_second", "code")
         cell.queryset = Cell.objects.filter(state=CellState.READY)

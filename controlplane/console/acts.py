@@ -36,9 +36,13 @@ SUSPEND = Act("suspend", "Suspend", "pause_circle", example="Invoice 2291 is 60 
 RESUME = Act("resume", "Resume", "play_circle", "primary", example="Invoice 2291 was paid today")
 CHANGE_TIER = Act("change_tier", "Change tier", "swap_vert", example="Contract CT-118 upgrades to premium from 1 December")
 REPAIR = Act("repair", "Repair", "build_circle", example="Drift report of this morning names the secret")
-OFFBOARD = Act("offboard", "Offboard", "delete_forever", "danger", needs_fresh_code=True, example="Contract ends on 30 November, ticket 4711")
+OFFBOARD = Act(
+    "offboard", "Offboard", "delete_forever", "danger", needs_fresh_code=True, example="Contract ends on 30 November, ticket 4711"
+)
 UNDO_OFFBOARD = Act("undo_offboard", "Undo offboarding", "undo", "primary", example="The customer has renewed after all")
-FIRST_PASSWORD = Act("first_password", "Set first password", "key", example="The invitation was never received; caller verified by phone")
+FIRST_PASSWORD = Act(
+    "first_password", "Set first password", "key", example="The invitation was never received; caller verified by phone"
+)
 RETRY = Act("retry", "Retry", "refresh", "primary", example="The quota was raised, AWS case 171932")
 ABANDON = Act("abandon", "Abandon", "cancel", "danger", needs_fresh_code=True, example="The customer withdrew before going live")
 PREPARE = Act("prepare", "Prepare", "foundation", "primary", example="New region for the autumn rollout")
@@ -108,7 +112,9 @@ def sentences_for_tenant(act: Act, tenant: Tenant) -> tuple[str, ...]:
             "Until then “Undo offboarding” brings it back as it was.",
             f"The short name {tenant.slug} is never given out again.",
         ),
-        UNDO_OFFBOARD: (f"{name} becomes {tenant.resume_state or 'active'} again, as it was before its offboarding. Nothing was removed yet.",),
+        UNDO_OFFBOARD: (
+            f"{name} becomes {tenant.resume_state or 'active'} again, as it was before its offboarding. Nothing was removed yet.",
+        ),
         FIRST_PASSWORD: (
             f"{tenant.admin_email} gets a temporary password, which the next page shows once. It is stored nowhere.",
             "A temporary password given earlier stops working. The first sign-in asks for a new one.",
@@ -143,7 +149,9 @@ def sentences_for_cell(act: Act, cell: Cell) -> tuple[str, ...]:
             f"What the tenants of {cell.code} share is made in account {cell.account_id}, {cell.region}.",
             "The cell takes tenants when all of it was read back as promised.",
         )
-    return (f"What the tenants of {cell.code} share is read back. What is missing is made, what differs is corrected. Tenants keep working.",)
+    return (
+        f"What the tenants of {cell.code} share is read back. What is missing is made, what differs is corrected. Tenants keep working.",
+    )
 
 
 def removal_due(tenant: Tenant, grace: timedelta | None = None) -> Any:

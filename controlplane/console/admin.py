@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from controlplane.console.audit_admin import AuditEventAdmin
 from controlplane.console.cell_admin import CellAdmin
-from controlplane.console.evidence_admin import AuditEventAdmin, OnboardingRequestAdmin, ResourceAdmin
+from controlplane.console.evidence_admin import OnboardingRequestAdmin, ResourceAdmin
 from controlplane.console.operation_admin import OperationAdmin
 from controlplane.console.tenant_admin import TenantAdmin
 from controlplane.console.tier_admin import TierAdmin

@@ -56,7 +56,9 @@ def confirm(request: HttpRequest, question: Question, context: Mapping[str, Any]
         return TemplateResponse(request, "console/_previews.html", {"previews": previews, "plan": fingerprint_of(previews)})
     asks_code = question.act.needs_fresh_code and not is_fresh(request)
     initial = {name: value for name, value in request.GET.items() if value}
-    form = question.make_form(request.POST if request.method == "POST" else None, act=question.act, asks_code=asks_code, initial=initial)
+    form = question.make_form(
+        request.POST if request.method == "POST" else None, act=question.act, asks_code=asks_code, initial=initial
+    )
     status = 200
     if request.method == "POST":
         status = 422

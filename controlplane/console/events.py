@@ -10,6 +10,13 @@ from controlplane.console import people, words
 from core.audit.models import AuditEvent
 from tenants.models import Tenant
 
+ACTIONS = {
+    "operator.signed_in": "Signed in",
+    "operator.signed_out": "Signed out",
+    "operator.enrolled": "Set up an authenticator",
+    "operator.password_changed": "Changed their password",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class EventLine:
@@ -35,14 +42,10 @@ def lines_of(events: Iterable[AuditEvent]) -> list[EventLine]:
 
 
 def _line(row: AuditEvent, names: dict[str, str], actors: Mapping[str, str]) -> EventLine:
-    kind = row.details.get("kind", "")
-    what = words.plain(row.action).replace(".", " ").capitalize()
-    if row.action.startswith("operation.") and kind:
-        what = f"{words.operation_of(str(kind))}: {row.action.partition('.')[2]}"
     return EventLine(
         pk=row.position,
-        what=what,
-        subject=names.get(row.tenant_id or "", "") or _without_prefix(row.target),
+        what=_what(row),
+        subject=names.get(row.tenant_id or "", "") or _subject(row),
         tenant_id=row.tenant_id or "",
         who=row.actor_label or actors[str(row.actor)],
         reason=row.reason,
@@ -51,5 +54,19 @@ def _line(row: AuditEvent, names: dict[str, str], actors: Mapping[str, str]) -> 
     )
 
 
-def _without_prefix(target: str) -> str:
-    return target.partition(":")[2] or target
+def _what(row: AuditEvent) -> str:
+    noun, _, participle = row.action.partition(".")
+    details = row.details
+    if row.action == "operator.refused":
+        return f"Sign-in refused: {details.get('why', '')}"
+    if noun == "operation" and details.get("kind"):
+        return f"{words.operation_of(str(details['kind']))}: {words.plain(participle)}"
+    return ACTIONS.get(row.action) or f"{words.plain(noun).capitalize()} {words.plain(participle)}"
+
+
+def _subject(row: AuditEvent) -> str:
+    """Give the target; nothing where it is the actor, or an operation that the words already name."""
+    kind, _, name = row.target.rpartition(":")
+    if (kind and name == row.actor_id) or row.action.startswith("operation."):
+        return ""
+    return name

@@ -1,4 +1,4 @@
-"""What can be looked up and never changed: the audit log, the ledger, and the requests to onboard."""
+"""What can be looked up and never changed: the ledger, and the requests to onboard. The audit log is in ``audit_admin``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -15,7 +14,6 @@ from django.utils.safestring import SafeString
 
 from controlplane.console import filters, markup, words
 from controlplane.console.readonly import ReadOnlyAdmin, raw_id
-from core.audit.models import AuditEvent
 from provisioning.models import Resource
 from tenants.models import OnboardingRequest
 
@@ -56,81 +54,13 @@ class EvidenceAdmin(ReadOnlyAdmin):
         raise NotImplementedError
 
 
-class AuditEventAdmin(EvidenceAdmin):
-    """Who did what, to whom, why, and how it ended; newest first."""
-
-    list_title = "Audit log"
-    list_display = ("moment", "happened", "by", "why", "result")
-    list_display_links = ("happened",)
-    list_filter = (filters.ActorKindFilter, filters.OutcomeFilter)
-    search_fields = ("tenant_id",)
-    search_help_text = "Tenant, operation, operator or action"
-
-    @admin.display(description="When")
-    def moment(self, event: AuditEvent) -> SafeString:
-        """The full time: in a log, order matters."""
-        return markup.moment(event.recorded_at, relative=False)
-
-    @admin.display(description="What")
-    def happened(self, event: AuditEvent) -> SafeString:
-        """Action and target."""
-        return markup.two_lines(event.action, event.target)
-
-    @admin.display(description="By")
-    def by(self, event: AuditEvent) -> SafeString:
-        """Who."""
-        return markup.two_lines(words.who(str(event.actor)), event.actor_label)
-
-    @admin.display(description="Reason")
-    def why(self, event: AuditEvent) -> SafeString:
-        """Why."""
-        return format_html('<span class="cp-cut" title="{}">{}</span>', event.reason, event.reason)
-
-    @admin.display(description="Outcome")
-    def result(self, event: AuditEvent) -> SafeString:
-        """How it ended."""
-        return _refused() if event.outcome == "refused" else markup.badge("operation", event.outcome)
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[AuditEvent], search_term: str
-    ) -> tuple[QuerySet[AuditEvent], bool]:
-        """Look a whole id or name up, by the indexes that the log has; a noun with a dot at the end finds all its actions."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        if term.endswith("."):
-            return queryset.filter(action__startswith=term), False
-        whole = Q(tenant_id=term) | Q(target=term) | Q(actor_id=term) | Q(action=term) | Q(public_id=term) | Q(correlation_id=term)
-        return queryset.filter(whole), False
-
-    def facts(self, row: AuditEvent) -> list[tuple[str, Any]]:
-        """Who, what, why, and its place in the chain."""
-        return [
-            ("Id", markup.mono(row.public_id)),
-            ("When", markup.moment(row.recorded_at, relative=False)),
-            ("By", f"{words.who(str(row.actor))} {row.actor_label}".strip()),
-            ("What", row.action),
-            ("Target", markup.mono(row.target)),
-            ("Tenant", _tenant_link(row.tenant_id)),
-            ("Reason", row.reason),
-            ("Outcome", row.outcome),
-            ("Part of", markup.mono(row.correlation_id)),
-            ("Place in the chain", f"{row.sequence:,}" if row.sequence else "not sealed yet"),
-            ("Hash", markup.mono(row.hash)),
-        ]
-
-    def document(self, row: AuditEvent) -> Any:
-        """The details as they were recorded."""
-        return row.details
-
-
 class ResourceAdmin(EvidenceAdmin):
     """Every resource that a tenant or a cell has, had, or was about to have in AWS."""
 
     list_title = "Ledger"
     list_display = ("what", "owner", "state_badge", "seen", "differs")
     list_display_links = ("what",)
-    list_filter = (filters.ResourceStateFilter, filters.ResourceKindFilter)
+    list_filter = (filters.RESOURCE_STATE, filters.RESOURCE_KIND)
     list_select_related = ("tenant", "cell")
     search_fields = ("tenant__id__exact", "tenant__slug__istartswith", "cell__code__exact")
     search_help_text = "Tenant id or short name, or a cell's code"
@@ -166,7 +96,7 @@ class ResourceAdmin(EvidenceAdmin):
         """What it is, whose, and what was read back."""
         return [
             ("Resource", f"{words.kind_of(row.kind)} {row.name}"),
-            ("Of", _tenant_link(row.tenant_id) if row.tenant_id else f"cell {row.cell}"),
+            ("Of", tenant_link(row.tenant_id) if row.tenant_id else f"cell {row.cell}"),
             ("State", markup.badge("resource", row.state)),
             ("Observed", markup.moment(row.observed_at, relative=False)),
             ("Differences", "; ".join(str(item) for item in row.differences)),
@@ -196,7 +126,7 @@ class OnboardingRequestAdmin(EvidenceAdmin):
     @admin.display(description="State")
     def state_badge(self, row: OnboardingRequest) -> SafeString:
         """Accepted or refused."""
-        return _refused() if row.state == "refused" else SafeString('<span class="cp-badge cp-good">accepted</span>')
+        return markup.label("refused", "bad") if row.state == "refused" else markup.label("accepted", "good")
 
     @admin.display(description="Tenant")
     def came_of_it(self, row: OnboardingRequest) -> str:
@@ -218,7 +148,7 @@ class OnboardingRequestAdmin(EvidenceAdmin):
         return [
             ("Reference", markup.mono(row.reference)),
             ("State", row.state),
-            ("Tenant", _tenant_link(row.tenant_id)),
+            ("Tenant", tenant_link(row.tenant_id)),
             ("By", words.who(row.actor)),
             ("When", markup.moment(row.created_at, relative=False)),
             ("Refused because", "; ".join(str(item) for item in row.errors)),
@@ -229,11 +159,8 @@ class OnboardingRequestAdmin(EvidenceAdmin):
         return row.payload
 
 
-def _refused() -> SafeString:
-    return SafeString('<span class="cp-badge cp-bad">refused</span>')
-
-
-def _tenant_link(tenant_id: str | None) -> SafeString:
+def tenant_link(tenant_id: str | None) -> SafeString:
+    """Give a link to a tenant's page; nothing without a tenant."""
     if not tenant_id:
         return SafeString("")
     return format_html('<a href="{}" class="cp-mono">{}</a>', reverse("admin:tenants_tenant_change", args=[tenant_id]), tenant_id)

@@ -2,104 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from core.actors import ActorKind
 from controlplane.console import words
+from core.actors import ActorKind
 from provisioning.models import OperationKind, OperationState, ResourceState
 from tenants.facts import IsolationModel
 from tenants.lifecycle import TenantState
 from tenants.models import Cell, Tier
 
+Choices = Iterable[tuple[str, str]]
+
 
 class SelectFilter(admin.SimpleListFilter):
-    """A filter by one field. Subclasses say ``title``, ``parameter_name``, ``field`` and the choices."""
+    """A filter by one field; :func:`select` makes the classes."""
 
     template = "console/_filter.html"
     field = ""
+    options: Callable[[], Choices]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Give the choices, read when the page is made."""
+        return list(type(self).options())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows with the chosen value; an unknown value keeps none."""
         value = self.value()
         return queryset.filter(**{self.field: value}) if value else queryset
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         """Give the options of the select."""
         yield {"value": "", "display": "All", "selected": not self.value()}
         for value, title in self.lookup_choices:
             yield {"value": value, "display": title, "selected": self.value() == str(value)}
 
 
-class TenantStateFilter(SelectFilter):
-    title, parameter_name, field = "state", "state", "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(state.value, state.value) for state in TenantState]
-
-
-class TierFilter(SelectFilter):
-    title, parameter_name, field = "tier", "tier", "tier_id"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(Tier.objects.values_list("code", "name"))
+def select(parameter: str, field: str, options: Callable[[], Choices]) -> type[SelectFilter]:
+    """Make a filter: the parameter in the address is its title too, ``field`` is the lookup."""
+    values = {"title": parameter, "parameter_name": parameter, "field": field, "options": staticmethod(options)}
+    return type(f"{parameter.title()}Filter", (SelectFilter,), values)
 
 
-class IsolationFilter(SelectFilter):
-    title, parameter_name, field = "isolation", "isolation", "tier__isolation_model"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(model.value, model.value) for model in IsolationModel]
+def _plain(values: Iterable[Any]) -> Choices:
+    return [(str(value), words.plain(str(value))) for value in values]
 
 
-class CellFilter(SelectFilter):
-    title, parameter_name, field = "cell", "cell", "cell__code"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(code, code) for code in Cell.objects.values_list("code", flat=True)]
-
-
-class OperationStateFilter(SelectFilter):
-    title, parameter_name, field = "state", "state", "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(OperationState.choices)
-
-
-class OperationKindFilter(SelectFilter):
-    title, parameter_name, field = "kind", "kind", "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(kind.value, words.operation_of(kind.value)) for kind in OperationKind]
-
-
-class ResourceStateFilter(SelectFilter):
-    title, parameter_name, field = "state", "state", "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(ResourceState.choices)
-
-
-class ResourceKindFilter(SelectFilter):
-    title, parameter_name, field = "kind", "kind", "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return sorted(words.KINDS.items(), key=lambda pair: pair[1])
-
-
-class ActorKindFilter(SelectFilter):
-    title, parameter_name, field = "actor", "actor", "actor_kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(kind.value, kind.value) for kind in ActorKind]
-
-
-class OutcomeFilter(SelectFilter):
-    title, parameter_name, field = "outcome", "outcome", "outcome"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(value, value) for value in ("succeeded", "failed", "refused")]
+TENANT_STATE = select("state", "state", lambda: _plain(TenantState))
+TIER = select("tier", "tier_id", lambda: Tier.objects.values_list("code", "name"))
+ISOLATION = select("isolation", "tier__isolation_model", lambda: _plain(IsolationModel))
+CELL = select("cell", "cell__code", lambda: _plain(Cell.objects.values_list("code", flat=True)))
+OPERATION_STATE = select("state", "state", lambda: _plain(OperationState.values))
+OPERATION_KIND = select("kind", "kind", lambda: [(kind, words.operation_of(kind)) for kind in OperationKind.values])
+RESOURCE_STATE = select("state", "state", lambda: _plain(ResourceState.values))
+RESOURCE_KIND = select("kind", "kind", lambda: sorted(words.KINDS.items(), key=lambda pair: pair[1].lower()))
+ACTOR_KIND = select("actor", "actor_kind", lambda: _plain(ActorKind))
+OUTCOME = select("outcome", "outcome", lambda: _plain(("succeeded", "failed", "refused")))

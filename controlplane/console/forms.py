@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
-
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 
@@ -15,7 +14,8 @@ class PasswordForm(forms.Form):
 
     username = forms.CharField(
         label="User name",
-        max_length=150, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "username", "autofocus": True, "autocapitalize": "none"})
+        max_length=150,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "username", "autofocus": True, "autocapitalize": "none"}),
     )
     password = forms.CharField(
         max_length=1024, strip=False, widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"})

@@ -54,7 +54,12 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             _item("Overview", "dashboard", "admin:index"),
             _item("Tenants", "apartment", "admin:tenants_tenant_changelist"),
-            _item("Operations", "conversion_path", "admin:provisioning_operation_changelist", badge="controlplane.console.looks.failed_badge"),
+            _item(
+                "Operations",
+                "conversion_path",
+                "admin:provisioning_operation_changelist",
+                badge="controlplane.console.looks.failed_badge",
+            ),
         ],
     },
     {

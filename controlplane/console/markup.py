@@ -17,6 +17,11 @@ def badge(family: str, state: str) -> SafeString:
     return format_html('<span class="cp-badge cp-{}">{}</span>', words.tone_of(family, state), words.plain(state))
 
 
+def label(text: str, tone: str) -> SafeString:
+    """Give a word as a badge in a tone, where it is no state of the families."""
+    return format_html('<span class="cp-badge cp-{}">{}</span>', tone, text)
+
+
 def moment(value: datetime | None, *, relative: bool = True) -> SafeString:
     """Give a time in UTC; the script shows it relative to now and keeps the full one as a hint."""
     if value is None:

@@ -29,7 +29,7 @@ class OperationAdmin(ReadOnlyAdmin):
     list_title = "Operations"
     list_display = ("what", "state_badge", "progress", "by", "started")
     list_display_links = ("what",)
-    list_filter = (filters.OperationStateFilter, filters.OperationKindFilter)
+    list_filter = (filters.OPERATION_STATE, filters.OPERATION_KIND)
     list_select_related = ("tenant", "cell")
     search_fields = ("id__exact", "tenant__id__exact", "tenant__slug__istartswith")
     search_help_text = "Operation id, tenant id or short name"

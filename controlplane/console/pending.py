@@ -36,7 +36,7 @@ def current(request: HttpRequest) -> Pending | None:
     kept = request.session.get(KEY)
     if not isinstance(kept, dict) or not 0 <= time.time() - float(kept.get("at", 0)) < PENDING_SECONDS:
         return None
-    user = User.objects.filter(pk=kept.get("user"), is_active=True).first()
+    user = User.objects.filter(pk=int(kept.get("user") or 0), is_active=True).first()
     if user is None or not constant_time_compare(user.get_session_auth_hash(), str(kept.get("auth", ""))):
         return None
     return Pending(user, str(kept.get("next", "")))

@@ -77,7 +77,7 @@ def _preview(steps: Iterable[PlannedStep], recorded: Mapping[tuple[str, str], st
     items: dict[str, list[Item]] = {key: [] for key in GROUPS}
     for step in planned:
         fate = _fate(step, recorded)
-        items[fate].append(Item(words.resource_of(step.kind, step.name), step.why if fate == "changed" else ""))
+        items[fate].append(Item(words.resource_of(step.kind, step.name), words.why_of(step.why) if fate == "changed" else ""))
     groups = tuple(Group(key, *GROUPS[key], tuple(found)) for key, found in items.items() if found)
     content = [[step.action, step.kind, step.name, fingerprint_of(step.spec)] for step in planned]
     return Preview(groups, hashlib.sha256(json.dumps(content).encode()).hexdigest(), heading)

@@ -18,7 +18,7 @@ from controlplane.console.access import may_enter
 COUNT_CAP = 10_000
 
 
-class CappedPaginator(Paginator):
+class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs alone
     """Counts at most COUNT_CAP rows, so that a list of a million costs no more than one of ten thousand; beyond that one searches."""
 
     @cached_property

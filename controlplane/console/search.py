@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 from django.urls import reverse
+from unfold.dataclasses import SearchResult
 
 from controlplane.console import words
 from provisioning.models import Operation
 from tenants.selectors import list_tenants
-from unfold.dataclasses import SearchResult
 
 MOST = 20
 MAX_TERM = 200

@@ -31,7 +31,7 @@ NO_ROLE = "This account has no role in the console. An operator can give it one:
 
 
 def _page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
-    from django.contrib.admin import site  # noqa: PLC0415, TID251  # the site imports this module
+    from django.contrib.admin import site  # noqa: PLC0415  # the site imports this module
 
     return TemplateResponse(request, f"console/{template}.html", {**site.each_context(request), "title": title, **context})
 

@@ -59,7 +59,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
             "live_url": reverse("admin:overview_live"),
             **(extra_context or {}),
         }
-        request.current_app = self.name  # type: ignore[attr-defined]
+        request.current_app = self.name
         return TemplateResponse(request, "console/overview.html", context)
 
     def overview_part(self, request: HttpRequest) -> HttpResponse:
@@ -80,7 +80,10 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Change one's own password; every other session of the account ends with it."""
-        return _PasswordChange.as_view(extra_context={**self.each_context(request), **(extra_context or {})})(request)
+        view = _PasswordChange.as_view(extra_context={**self.each_context(request), **(extra_context or {})})
+        answer = view(request)
+        assert isinstance(answer, HttpResponse)
+        return answer
 
 
 class _PasswordChange(PasswordChangeView):
@@ -95,5 +98,3 @@ class _PasswordChange(PasswordChangeView):
         assert isinstance(self.request.user, User)
         trail.password_changed(self.request.user, address_of(self.request))
         return response
-
-

@@ -27,7 +27,7 @@ class TenantAdmin(ReadOnlyAdmin):
     list_title = "Tenants"
     list_display = ("who", "state_badge", "tier_line", "cell", "since")
     list_display_links = ("who",)
-    list_filter = (filters.TenantStateFilter, filters.TierFilter, filters.IsolationFilter, filters.CellFilter)
+    list_filter = (filters.TENANT_STATE, filters.TIER, filters.ISOLATION, filters.CELL)
     list_select_related = ("tier", "cell")
     search_fields = ("name",)
     search_help_text = "Name, short name, id or e-mail"
@@ -55,7 +55,9 @@ class TenantAdmin(ReadOnlyAdmin):
         """When the state last changed."""
         return markup.moment(tenant.state_changed_at)
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Tenant], search_term: str) -> tuple[QuerySet[Tenant], bool]:
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Tenant], search_term: str
+    ) -> tuple[QuerySet[Tenant], bool]:
         """Search as the selector does: contains for names, whole for ids and e-mails."""
         if not search_term.strip():
             return queryset, False
@@ -64,7 +66,9 @@ class TenantAdmin(ReadOnlyAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Add the states with their numbers, each a link."""
         counts = selectors.count_by_state()
-        chips = [{"state": state.value, "count": counts[state.value]} for state in TenantState if state is not TenantState.REQUESTED]
+        chips = [
+            {"state": state.value, "count": counts[state.value]} for state in TenantState if state is not TenantState.REQUESTED
+        ]
         extra = {"chips": chips, "total": sum(counts.values()), "may_act": may_act(request)}
         return super().changelist_view(request, {**extra, **(extra_context or {})})
 
@@ -119,4 +123,9 @@ class TenantAdmin(ReadOnlyAdmin):
             raise Http404(error.detail) from None
 
     def _context(self, request: HttpRequest, tenant: Tenant | None = None) -> dict[str, Any]:
-        return {**self.admin_site.each_context(request), "opts": self.opts, "original": tenant, "title": tenant.name if tenant else ""}
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": tenant,
+            "title": tenant.name if tenant else "",
+        }

@@ -53,7 +53,9 @@ def whole(tenant: Tenant, request: HttpRequest) -> dict[str, Any]:
 def ledger(rows: Any) -> list[dict[str, Any]]:
     """Give ledger rows in words, what is not as promised first."""
     urgent = {ResourceState.DRIFTED: 0, ResourceState.INTENDED: 1, ResourceState.REMOVING: 1}
-    found: list[Resource] = sorted(rows.defer("spec"), key=lambda row: (urgent.get(ResourceState(row.state), 2), row.kind, row.name))
+    found: list[Resource] = sorted(
+        rows.defer("spec"), key=lambda row: (urgent.get(ResourceState(row.state), 2), row.kind, row.name)
+    )
     return [
         {
             "what": words.resource_of(row.kind, row.name),

@@ -39,7 +39,9 @@ def _keys(username: str, address: str) -> dict[str, Patience]:
     name = username.strip().casefold()
     kinds = {f"pair|{name}|{address}": PAIR, f"address|{address}": ADDRESS, f"account|{name}": ACCOUNT}
     secret = settings.SECRET_KEY.encode()
-    return {hmac.new(secret, kind.encode("utf-8", "replace"), hashlib.sha256).hexdigest(): patience for kind, patience in kinds.items()}
+    return {
+        hmac.new(secret, kind.encode("utf-8", "replace"), hashlib.sha256).hexdigest(): patience for kind, patience in kinds.items()
+    }
 
 
 def wait_seconds(username: str, address: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
@@ -63,7 +62,7 @@ class TierAdmin(ReadOnlyAdmin):
     @admin.display(description="State")
     def state_badge(self, tier: Tier) -> SafeString:
         """Whether it takes new tenants."""
-        return _retired() if tier.retired_at else SafeString("<span class=\"cp-badge cp-good\">open</span>")
+        return markup.label("retired", "quiet") if tier.retired_at else markup.label("open", "good")
 
     def get_urls(self) -> list[URLPattern]:
         """Add the way to retire one."""
@@ -152,16 +151,12 @@ class TierAdmin(ReadOnlyAdmin):
         return tier
 
 
-def _retired() -> SafeString:
-    return SafeString('<span class="cp-badge cp-quiet">retired</span>')
-
-
 def _retire(request: HttpRequest, tier: Tier, back: str, clean: dict[str, Any]) -> str:
     services.retire_tier(actor=actor_of(request), code=tier.pk, reason=clean["reason"])
     return back
 
 
-def _take(form: forms.Form, error: DomainError) -> None:
+def _take(form: tier_form.TierForm, error: DomainError) -> None:
     for field in error.errors:
         name = field.pointer.lstrip("/")
         form.add_error(name if name in form.fields else None, field.detail)

@@ -16,6 +16,7 @@ from unfold.widgets import (
 from controlplane.console.act_forms import reason_field
 from core.actors import Actor
 from tenants import services
+from tenants.facts import IsolationModel
 from tenants.models import Tier
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -71,7 +72,7 @@ def _widget(field: forms.Field) -> forms.Widget:
         return UnfoldAdminIntegerFieldWidget()  # type: ignore[no-any-return]
     if isinstance(field, forms.ChoiceField):
         widget: forms.Select = UnfoldAdminSelectWidget()
-        widget.choices = [choice for choice in field.choices if choice[0]]  # type: ignore[union-attr]
+        widget.choices = [(model.value, model.value) for model in IsolationModel]
         return widget
     return UnfoldAdminTextInputWidget()  # type: ignore[no-any-return]
 

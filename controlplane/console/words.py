@@ -35,7 +35,13 @@ RESOURCE_TONES = {
     "absent": "quiet",
 }
 CELL_TONES = {"registered": "quiet", "preparing": "busy", "ready": "good", "draining": "warn"}
-TONES = {"tenant": TENANT_TONES, "operation": OPERATION_TONES, "step": OPERATION_TONES, "resource": RESOURCE_TONES, "cell": CELL_TONES}
+TONES = {
+    "tenant": TENANT_TONES,
+    "operation": OPERATION_TONES,
+    "step": OPERATION_TONES,
+    "resource": RESOURCE_TONES,
+    "cell": CELL_TONES,
+}
 
 KINDS = {
     "boundary": "permission boundary",
@@ -73,7 +79,17 @@ OPERATIONS = {
     "repair": "Repair",
     "abandon": "Abandon and clean up",
 }
+WHYS = {
+    "should look different": "its settings change",
+    "is recorded as drifted": "is not as promised",
+    "is recorded as intended": "was begun and not read back",
+}
 STEP_VERBS = {"ensure": "Ensure", "remove": "Remove", "retain": "Keep"}
+
+
+def why_of(why: str) -> str:
+    """Give a planner's reason as an operator would say it."""
+    return WHYS.get(why, why)
 
 
 def plain(text: str) -> str:

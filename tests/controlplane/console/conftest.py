@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
     from django.contrib.auth.models import User
+    from pytest_django.fixtures import SettingsWrapper
 
     from tenants.models import Cell, Tenant
     from tests.controlplane.console.pretend import PretendAws

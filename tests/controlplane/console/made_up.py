@@ -20,24 +20,39 @@ from tests.controlplane.console.pretend import PretendAws
 ADA, MARTIN, BILLING = operator("ada", "Ada Moreau"), operator("martin", "Martin Osei"), operator("tok_billing", "billing")
 
 ORGANISATIONS: tuple[tuple[str, str], ...] = (
-    ("Northwind Learning", "basic"), ("Harbour Street College", "basic"), ("École Sainte-Barbe", "basic"), ("Lumen Tutors", "basic"),
-    ("Fjordskolen", "basic"), ("Kite & Compass", "basic"), ("Bright Path Academy", "basic"), ("Osaka Language Centre 大阪語学院", "basic"),
-    ("Open Shelf Library", "basic"), ("Maple Row Schools", "basic"), ("Tidewater Training", "basic"), ("Studio Nine", "basic"),
-    ("Universität Hallstein", "standard"), ("Meridian Health Education", "standard"), ("Colegio San Telmo", "standard"),
-    ("Redwood District", "standard"), ("Polytechnic of Arden", "standard"), ("Orchard Medical School", "standard"),
-    ("Continental Rail Academy", "premium"), ("Sterling & Vale Assurance", "premium"), ("Aurora Aerospace", "premium"),
+    ("Northwind Learning", "basic"),
+    ("Harbour Street College", "basic"),
+    ("École Sainte-Barbe", "basic"),
+    ("Lumen Tutors", "basic"),
+    ("Fjordskolen", "basic"),
+    ("Kite & Compass", "basic"),
+    ("Bright Path Academy", "basic"),
+    ("Osaka Language Centre 大阪語学院", "basic"),
+    ("Open Shelf Library", "basic"),
+    ("Maple Row Schools", "basic"),
+    ("Tidewater Training", "basic"),
+    ("Studio Nine", "basic"),
+    ("Universität Hallstein", "standard"),
+    ("Meridian Health Education", "standard"),
+    ("Colegio San Telmo", "standard"),
+    ("Redwood District", "standard"),
+    ("Polytechnic of Arden", "standard"),
+    ("Orchard Medical School", "standard"),
+    ("Continental Rail Academy", "premium"),
+    ("Sterling & Vale Assurance", "premium"),
+    ("Aurora Aerospace", "premium"),
     ("Ministry of Works, Eastmark", "sovereign"),
 )
 QUOTAS = {"user_pools": 60, "roles": 1_000, "secrets": 500, "stacks": 40, "kms_keys": 14, "buckets": 100}
 
 
-class Refused(DomainError):
+class RefusedError(DomainError):
     """What AWS says when a role may not do something."""
 
     code = "AccessDeniedException"
 
 
-class Slow(DomainError):
+class SlowError(DomainError):
     """What AWS says when it is asked too often."""
 
     code = "ThrottlingException"
@@ -65,7 +80,14 @@ def ask(name: str, tier: str, actor: Actor = ADA, reason: str = "Contract signed
     slug = slug_of(name)
     email = f"admin@{slug}.example"
     return services.start_onboard(
-        actor=actor, reference=f"crm:{slug}", slug=slug, name=name, tier_code=tier, admin_email=email, admin_name="Sam Rivera", reason=reason
+        actor=actor,
+        reference=f"crm:{slug}",
+        slug=slug,
+        name=name,
+        tier_code=tier,
+        admin_email=email,
+        admin_name="Sam Rivera",
+        reason=reason,
     )
 
 
@@ -78,11 +100,17 @@ def fill(world: PretendAws) -> dict[str, Tenant]:
     age()
     by_name = {tenant.name: tenant for tenant in Tenant.objects.all()}
     suspended = by_name["Lumen Tutors"]
-    finish(services.start_suspend(actor=MARTIN, tenant_id=suspended.pk, reason="Invoice 2291 is 60 days overdue; agreed with finance"))
+    finish(
+        services.start_suspend(actor=MARTIN, tenant_id=suspended.pk, reason="Invoice 2291 is 60 days overdue; agreed with finance")
+    )
     leaving = by_name["Studio Nine"]
-    finish(services.start_offboard(actor=MARTIN, tenant_id=leaving.pk, reason="Contract ended on 20 November", grace=timedelta(days=2)))
+    finish(
+        services.start_offboard(actor=MARTIN, tenant_id=leaving.pk, reason="Contract ended on 20 November", grace=timedelta(days=2))
+    )
     moved = by_name["Polytechnic of Arden"]
-    finish(services.start_change_tier(actor=ADA, tenant_id=moved.pk, tier_code="premium", reason="Contract CT-118 upgrades to premium"))
+    finish(
+        services.start_change_tier(actor=ADA, tenant_id=moved.pk, tier_code="premium", reason="Contract CT-118 upgrades to premium")
+    )
     drifted = by_name["Meridian Health Education"]
     Resource.objects.filter(tenant=drifted, kind="secret").update(state="drifted", differences=["the resource policy is gone"])
     return {
@@ -103,7 +131,7 @@ def prepare(cell: Cell, world: PretendAws) -> None:
 def fail(world: PretendAws) -> Tenant:
     """An onboarding that AWS refuses halfway."""
     text = "User: arn:aws:sts::123456789012:assumed-role/provisioner/op is not authorized to perform: kms:CreateKey"
-    world.next_for("kms_key", raising(Refused(text)))
+    world.next_for("kms_key", raising(RefusedError(text)))
     operation = ask("Brightwater Logistics", "standard", ADA, "Contract CT-204, signed on 12 November")
     engine.run(operation.pk)
     return _tenant(operation)
@@ -114,7 +142,9 @@ def run_half(world: PretendAws) -> Tenant:
     operation = ask("Cobalt Analytics", "premium", ADA, "Contract CT-209, goes live on Monday")
     world.next_for("stack", lambda: Wait(20, "CloudFormation is making the stack"))
     engine.run(operation.pk)
-    Step.objects.filter(operation=operation, state="waiting").update(aws_request_id="8f14e45f-ceea-467f-9b2a-7d0c1f2e3a4b", aws_calls=3)
+    Step.objects.filter(operation=operation, state="waiting").update(
+        aws_request_id="8f14e45f-ceea-467f-9b2a-7d0c1f2e3a4b", aws_calls=3
+    )
     return _tenant(operation)
 
 
@@ -122,7 +152,7 @@ def wait(world: PretendAws) -> Tenant:
     """A repair that AWS has asked to slow down."""
     tenant = Tenant.objects.get(name="Redwood District")
     operation = services.start_repair(actor=MARTIN, tenant_id=tenant.pk, reason="Drift report of this morning names the secret")
-    world.next_for("secret", raising(Slow("Rate exceeded")))
+    world.next_for("secret", raising(SlowError("Rate exceeded")))
     engine.run(operation.pk)
     return _tenant(operation)
 

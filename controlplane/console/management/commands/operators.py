@@ -29,11 +29,11 @@ class Command(BaseCommand):
         role = verbs.add_parser("role", help="give an account a role")
         role.add_argument("username")
         role.add_argument("role", choices=[role.value for role in Role])
-        for verb, text in (
+        for name, text in (
             ("reset-device", "take a lost authenticator off an account; the next sign-in enrols a new one"),
             ("disable", "close an account and end its sessions"),
         ):
-            verbs.add_parser(verb, help=text).add_argument("username")
+            verbs.add_parser(name, help=text).add_argument("username")
         for verb in (add, role, verbs.choices["reset-device"], verbs.choices["disable"]):
             verb.add_argument("--by", required=True, help="your own account: an active operator")
             verb.add_argument("--reason", required=True)
