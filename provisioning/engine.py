@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.aws.calls import record_calls
+from core.aws.errors import AwsAlreadyExistsError
 from core.aws.session import Aws
 from core.errors import DomainError
 from provisioning import claims, clouds, completion, doorbell
@@ -113,7 +114,13 @@ def _act(aws: Aws, step: Step, known: Known) -> Outcome:
 
 def _ensure(aws: Aws, step: Step, known: Known) -> Outcome:
     kind = KINDS[step.kind]
-    answer = kind.ensure(aws, step.spec, known)
+    try:
+        answer = kind.ensure(aws, step.spec, known)
+    except AwsAlreadyExistsError:
+        if not known.fresh:
+            raise
+        # AWS knows more than the ledger, as after a restore from a backup. Look first, and adopt what is ours.
+        answer = kind.ensure(aws, step.spec, replace(known, fresh=False))
     if isinstance(answer, Wait):
         return Later(answer.seconds, answer.why, answer.attributes)
     attributes = {**known.this, **answer.attributes}
