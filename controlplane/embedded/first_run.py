@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.db import transaction
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from controlplane.console.access import Role
+from controlplane.console.accounts import add_account
 from controlplane.embedded.bootstrap import ACCOUNT_ID, CELL_CODE, ENVIRONMENT, PARTITION, STANDIN_CAPABILITIES
 from core.actors import system
 from core.errors import ConflictError, DomainError
@@ -56,13 +58,20 @@ def settle(tell: Tell, *, region: str, role_arn: str, repair: bool) -> None:
 
 
 def create_operator(tell: Tell) -> None:
-    """Create the first operator with a random password and a second factor, and tell both, this once; nothing when there is one."""
-    users = get_user_model()
-    if users.objects.filter(is_superuser=True).exists():
+    """Create the first operator with a random password and a second factor, and tell both, this once; nothing when there are accounts."""
+    if User.objects.exists():
         return
     password = secrets.token_urlsafe(15)
     with transaction.atomic():
-        user = users.objects.create_superuser(username=OPERATOR, password=password)
+        user = add_account(
+            actor=ACTOR,
+            username=OPERATOR,
+            name="First operator",
+            email="",
+            role=Role.OPERATOR,
+            password=password,
+            reason="first start",
+        )
         device = TOTPDevice.objects.create(user=user, name="first", confirmed=True, key=secrets.token_hex(20))
     tell({"event": "operator", "username": OPERATOR, "password": password, "otpauth": device.config_url})
 

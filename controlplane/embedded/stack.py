@@ -137,7 +137,9 @@ class Stack:
         """
         while not self.supervisor.finished.wait(ASK_SECONDS):
             if self.footing is not None and not self._is_known():
-                self._mend("The stand-in has lost its state; preparing and repairing it")
+                with self._mending:
+                    if not self._is_known():  # the watcher, who had it started again, may have been first
+                        self._mend("The stand-in has lost its state; preparing and repairing it")
 
     def lose_standin(self) -> None:
         """Empty the stand-in, as if the account had lost everything, and recover through the ordinary repairs. For demo and tests."""
