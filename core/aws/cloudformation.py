@@ -162,6 +162,15 @@ class CloudFormation(CloudFormationChanges):
             for item in found
         )
 
+    def list_validation_failures(self, stack: str) -> tuple[str, ...]:
+        """Give what CloudFormation's check before an operation found wrong, newest first, one page at most.
+
+        A stack event then says no more than how many errors there were. Raises AwsError where the API does not exist yet.
+        """
+        found = self._call(self._client.describe_events, StackName=stack, Filters={"FailedEvents": True})["OperationEvents"]
+        reasons = (item.get("ValidationStatusReason", "") for item in found)
+        return tuple(reason for reason in reasons if reason)
+
     def list_resources(self, stack: str) -> tuple[StackResource, ...]:
         """Give all resources of a stack."""
         fetch = partial(self._call, self._client.list_stack_resources, StackName=stack)

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from core.aws.cloudformation import Stack
-from core.aws.errors import AwsAlreadyExistsError
+from core.aws.errors import AwsAlreadyExistsError, AwsError
 from core.aws.session import Aws
 from core.errors import DomainError
 from provisioning.resources import access_role, bucket, differences, log_group, table
@@ -54,6 +54,7 @@ PARTS: dict[str, ResourceKind] = {"bucket": bucket, "table": table, "log_group":
 _STILLBORN = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS")
 _ROLLED_BACK = "UPDATE_ROLLBACK_COMPLETE"
 _STUCK = "UPDATE_ROLLBACK_FAILED"
+_TOLD = 5  # reasons in one message
 
 
 class StackFailedError(DomainError):
@@ -206,9 +207,12 @@ def _move_on(aws: Aws, stack: Stack, wanted: Deployment, known: Known) -> Stack:
     aws.cloudformation.update_stack(
         stack.name, template=tenant_template().text, parameters=wanted.parameters, tags=wanted.tags, token=uuid.uuid4().hex
     )
+    now = aws.cloudformation.find_stack(stack.id) or stack
+    if now.status == _ROLLED_BACK:
+        reasons = _reasons(aws, now)
     if reasons:
         raise StackFailedError(f"The update was rolled back; it is tried again. {reasons}")
-    return aws.cloudformation.find_stack(stack.id) or stack
+    return now
 
 
 def _delete(aws: Aws, stack: Stack, spec: Spec, known: Known) -> Wait | None:
@@ -254,10 +258,13 @@ def _remove_parts(aws: Aws, spec: Spec, known: Known) -> Wait | None:
 
 
 def _reasons(aws: Aws, stack: Stack) -> str:
-    """CloudFormation's own words for what failed, the first failure first."""
+    """CloudFormation's own words for what failed last, in the order in which it did."""
     failed = [event for event in aws.cloudformation.list_events(stack.id) if event.status.endswith("_FAILED") and event.reason]
-    told = "; ".join(f"{event.logical_id}: {event.reason}" for event in reversed(failed[-5:]))
-    return told or stack.reason or f"Status {stack.status}."
+    told = [f"{event.logical_id}: {event.reason}" for event in reversed(failed[:_TOLD])]
+    if any("DescribeEvents" in event.reason for event in failed):
+        with suppress(AwsError):  # an API of November 2025, which not every partition has
+            told = [*aws.cloudformation.list_validation_failures(stack.id)[:_TOLD]]
+    return "; ".join(told) or stack.reason or f"Status {stack.status}."
 
 
 def _deployment(spec: Spec, known: Known) -> Deployment:
