@@ -52,7 +52,7 @@ _LOG_ACTIONS: Final = """
     CreateLogGroup DeleteLogGroup DeleteRetentionPolicy ListTagsForResource PutRetentionPolicy TagResource UntagResource
 """.split()
 _STACK_ACTIONS: Final = """
-    CancelUpdateStack ContinueUpdateRollback CreateChangeSet CreateStack DeleteChangeSet DeleteStack DescribeChangeSet
+    CancelUpdateStack ContinueUpdateRollback CreateChangeSet CreateStack DeleteChangeSet DeleteStack DescribeChangeSet DescribeEvents
     DescribeStackEvents DescribeStackResources DescribeStacks ExecuteChangeSet GetTemplate ListStackResources TagResource UntagResource
     UpdateStack UpdateTerminationProtection
 """.split()
