@@ -53,6 +53,7 @@ INSECURE_AUDIT_KEY = "insecure-and-public-audit-key-for-development-only"  # ref
 SECRET_KEY = env.secret("DJANGO_SECRET_KEY", INSECURE_SECRET_KEY)
 SECRET_KEY_FALLBACKS = env.words("DJANGO_SECRET_KEY_FALLBACKS")
 AUDIT_KEY = env.secret("AUDIT_KEY", INSECURE_AUDIT_KEY).encode()
+AUDIT_RETIRED_KEYS = tuple(key.encode() for key in env.words("AUDIT_RETIRED_KEYS"))
 ALLOWED_HOSTS = env.words("DJANGO_ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") if DEV else ())
 CSRF_TRUSTED_ORIGINS = env.words("DJANGO_CSRF_TRUSTED_ORIGINS")
 USE_TLS = env.flag("CONTROLPLANE_TLS", not DEV)
@@ -227,6 +228,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = "UTC"
+OUTBOX_RETENTION_DAYS = env.whole("OUTBOX_RETENTION_DAYS", 14, minimum=1, maximum=3_650)
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "provisioning.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "relay": {"task": "core.outbox.tasks.relay", "schedule": 5.0, "options": {"expires": 5}},
