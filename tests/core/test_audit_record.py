@@ -217,13 +217,11 @@ def test_the_model_refuses_every_change() -> None:
 RECORDED = [field.attname for field in AuditEvent._meta.concrete_fields]
 
 
-@pytest.mark.parametrize("column", RECORDED)
-@pytest.mark.parametrize("sealed", [True, False])
+# Giving a pending event its sequence is what sealing is, and the one change that passes.
+@pytest.mark.parametrize(("column", "sealed"), [(c, s) for c in RECORDED for s in (True, False) if s or c != "sequence"])
 def test_the_database_refuses_to_change_any_column(column: str, sealed: bool) -> None:
     event = write(1)[0] if sealed else note()
     value = 77 if isinstance(AuditEvent._meta.get_field(column), (models.BigIntegerField, models.BigAutoField)) else "2020-01-01"
-    if not sealed and column in {"sequence"}:
-        pytest.skip("giving a pending event its sequence is what sealing is")
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"UPDATE audit_auditevent SET {column} = %s", [value])
     assert AuditEvent.objects.filter(pk=event.pk).exists()
