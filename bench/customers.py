@@ -1,0 +1,63 @@
+"""Customers who are onboarded: fresh names without end, a mix of tiers, and one onboarding timed."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from bench.clock import Spent, timed
+from core.actors import operator
+from provisioning import engine
+from provisioning.models import Operation, OperationState
+from provisioning.services import start_onboard
+
+TIERS = {"pool": "basic", "bridge": "standard", "silo": "premium"}
+MIX = ("pool", "bridge", "pool", "pool", "silo", "bridge", "pool")
+"""One cycle of the mixed load, about the proportions of ``samples/tenants.csv``. Sovereign has the silo's shape here and is left out."""
+ACTOR = operator("bench", "Bench")
+
+_numbers = itertools.count(1)
+
+
+class NotOnboardedError(RuntimeError):
+    """An onboarding did not end at once and well, so its time would mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Onboarding:
+    """One tenant, from the request to *active*. ``accept`` is the request's part, ``run`` the engine's."""
+
+    tenant_id: str
+    email: str
+    accept: Spent
+    run: Spent
+
+    @property
+    def wall(self) -> float:
+        return self.accept.wall + self.run.wall
+
+    @property
+    def cpu(self) -> float:
+        return self.accept.cpu + self.run.cpu
+
+
+def onboard(model: str) -> Onboarding:
+    """Onboard one fresh tenant as the console and a worker would, in this thread. Raises NotOnboardedError."""
+    number = next(_numbers)
+    slug = f"customer-{number}-of-bench"
+    email = f"admin@{slug}.example"
+    with timed() as accept:
+        operation = start_onboard(
+            actor=ACTOR,
+            reference=f"bench:{number}",
+            slug=slug,
+            name=f"Customer {number}",
+            tier_code=TIERS[model],
+            admin_email=email,
+        )
+    with timed() as run:
+        engine.run(operation.pk)
+    found = Operation.objects.values_list("state", "error_code", "error_detail").get(pk=operation.pk)
+    if found[0] != OperationState.SUCCEEDED:
+        raise NotOnboardedError(f"{model} {slug}: {' '.join(found)}")
+    return Onboarding(operation.tenant_id or "", email, accept, run)
