@@ -146,13 +146,21 @@ def _storage(cell: CellFacts, shared: CellNames) -> list[Statement]:
 
 
 def _keys_and_secrets(cell: CellFacts, shared: CellNames) -> list[Statement]:
-    keys, aliases = arn(cell, "kms", "key/*"), arn(cell, "kms", f"alias/cp/{cell.code}/*")
+    """A key is made with our tags, which takes the right to tag any key, and worked on by what its own policy grants.
+
+    So the rights given here, for a key whose policy was changed under us, ask for our alias besides the tags: a stranger's key can be
+    tagged with what we have, but not given an alias. Source: https://docs.aws.amazon.com/kms/latest/developerguide/tag-permissions.html
+    """
+    keys, aliases = arn(cell, "kms", "key/*"), f"alias/cp/{cell.code}/*"
+    ours = _ours(cell, "ResourceTag")
+    if cell.capabilities.request_details:
+        ours["ForAnyValue:StringLike"] = {"kms:ResourceAliases": aliases}
     return [
-        statement("MakeKeys", ("kms:CreateKey",), "*", _ours(cell, "RequestTag")),
+        statement("MakeKeys", ("kms:CreateKey", "kms:TagResource"), "*", _ours(cell, "RequestTag")),
         statement("FindKeys", ("kms:ListAliases", "kms:ListKeys"), "*"),
-        statement("Keys", _actions("kms", (*_KEY_ACTIONS, *_ALIAS_ACTIONS)), keys, _ours(cell, "ResourceTag")),
+        statement("Keys", _actions("kms", _KEY_ACTIONS), keys, ours),
         *_secret_writing(cell, shared),
-        statement("Aliases", _actions("kms", _ALIAS_ACTIONS), aliases),
+        statement("Aliases", _actions("kms", _ALIAS_ACTIONS), arn(cell, "kms", aliases)),
         statement(
             "Secrets",
             _actions("secretsmanager", _SECRET_ACTIONS),

@@ -10,6 +10,7 @@ import itertools
 import pytest
 
 from provisioning.isolation import policies
+from provisioning.isolation.access import OBJECT_ACTIONS
 from provisioning.isolation.evaluator import Policies, Request, decide, may_assume
 from tenants import naming
 from tenants.facts import CellFacts, IsolationModel
@@ -28,7 +29,7 @@ def test_home_opens_exactly_where_promised(model: IsolationModel, cell: CellFact
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.partition)
-@pytest.mark.parametrize(("model", "other"), itertools.product(MODELS, MODELS))
+@pytest.mark.parametrize(("model", "other"), list(itertools.product(MODELS, MODELS)))
 def test_no_neighbours_door_opens(model: IsolationModel, other: IsolationModel, cell: CellFacts) -> None:
     home, target = tenant(model, 1, cell), tenant(other, 2, cell)
     for ask in asks_of(target):
@@ -113,3 +114,28 @@ def test_who_may_assume_a_role(model: IsolationModel) -> None:
     assert not asked(control_plane, "tnt_short", name)
     if model is not POOL:
         assert not asked(control_plane, other.id, name)
+
+
+@pytest.mark.parametrize("other", MODELS)
+def test_a_bucket_refuses_a_session_of_another_tenant_by_itself(other: IsolationModel) -> None:
+    """The third leg: even an identity that is allowed everything meets the bucket's own deny."""
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    home, target = tenant(POOL, 1), tenant(other, 2)
+    asks = [ask for ask in asks_of(target) if ask.action in OBJECT_ACTIONS]
+    assert len(asks) >= 4
+    for ask in asks:
+        bucket = policies_of(home, target, ask.action).resource
+        assert not answer(home, ask, Policies([everything], resource=bucket)).is_allowed, ask.name
+    own = asks_of(home)[0]
+    assert answer(home, own, Policies([everything], resource=policies_of(home, home, own.action).resource)).is_allowed
+
+
+@pytest.mark.parametrize("other", [model for model in MODELS if model is not POOL])
+def test_a_key_refuses_a_session_of_another_tenant_by_itself(other: IsolationModel) -> None:
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    home, target = tenant(IsolationModel.BRIDGE, 1), tenant(other, 2)
+    for ask in asks_of(target):
+        if ask.action.startswith("kms:"):
+            key = policies_of(home, target, ask.action).resource
+            administers = ask.name == "delete the key"
+            assert answer(home, ask, Policies([everything], resource=key)).is_allowed is administers, ask.name

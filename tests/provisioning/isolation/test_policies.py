@@ -192,3 +192,27 @@ def test_what_aws_would_refuse_is_refused_first() -> None:
         document([statement("A", ("s3:GetObject",), "x" * SESSION_LIMIT)], limit=SESSION_LIMIT, what="test")
     with pytest.raises(MalformedPolicyError):
         document([statement("A", ("s3:GetObject",), "\u2028")], limit=SESSION_LIMIT, what="test")
+
+
+@pytest.mark.parametrize("cell", EVERYWHERE, ids=lambda cell: f"{cell.partition}-{cell.capabilities.tls}")
+def test_what_is_missing_on_purpose_stays_missing(cell: CellFacts) -> None:
+    """Actions without a tenant in their context, and those that would open a door to others, are in no tenant's document."""
+    missing = {
+        "s3:ListBucketMultipartUploads",
+        "s3:ListAllMyBuckets",
+        "s3:DeleteObjectVersion",
+        "s3:PutObjectAcl",
+        "s3:PutBucketPolicy",
+    }
+    missing |= {
+        "dynamodb:Scan",
+        "dynamodb:PartiQLSelect",
+        "secretsmanager:PutSecretValue",
+        "logs:DescribeLogGroups",
+        "kms:PutKeyPolicy",
+    }
+    facts = [tenant(model, 1, cell) for model in MODELS]
+    made = [policies.pool_role_policy(cell), policies.boundary_policy(cell), policies.pool_session_policy(facts[0])]
+    for one in [*made, *map(policies.role_policy, facts)]:
+        patterns = [action for each in one["Statement"] for action in each["Action"]]
+        assert not [action for action in missing if any(matches(pattern, action) for pattern in patterns)]
