@@ -15,3 +15,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/", admin.site.urls),
     path("api/", include("controlplane.api.urls")),
 ]
+handler400 = "controlplane.api.fallback.bad_request"
+handler500 = "controlplane.api.fallback.server_error"

@@ -58,6 +58,14 @@ class UnsupportedMediaTypeError(DomainError):
     status = 415
 
 
+class LengthRequiredError(DomainError):
+    """The body came in chunks, without a ``Content-Length``; the server would not see it. Send it with its length."""
+
+    code = "length-required"
+    title = "Content-Length is needed"
+    status = 411
+
+
 class BodyTooLargeError(DomainError):
     """The body is larger than 64 KiB."""
 

@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 from controlplane.api import problems
 from controlplane.api.answers import Answer, answer
 from controlplane.api.authentication import BearerTokens, Caller
-from controlplane.api.errors import BodyTooLargeError
+from controlplane.api.errors import BodyTooLargeError, LengthRequiredError
 from controlplane.api.idempotency import Claim, answer_once
 from controlplane.api.openapi import ApiSchema
 from controlplane.api.pagination import paginate
@@ -90,8 +90,7 @@ class ApiView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Check credentials before anything that could tell one path from another, then size, form and scope."""
         self.perform_authentication(request)
-        if _announced_length(request) > MAX_BODY_BYTES:
-            raise BodyTooLargeError(f"A body may have at most {MAX_BODY_BYTES} bytes.")
+        _check_length(request)
         super().initial(request, *args, **kwargs)
 
     def get_exception_handler(self) -> Callable[..., HttpResponse]:
@@ -161,6 +160,10 @@ def _validated(shape: serializers.Serializer[Any], *, query: bool) -> dict[str, 
     return values
 
 
-def _announced_length(request: Request) -> int:
+def _check_length(request: Request) -> None:
+    """Refuse a body by what is announced of it. WSGI hides one that comes in chunks, and it would be taken for an empty one."""
     text = request.headers.get("Content-Length", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
+    if not text and "Transfer-Encoding" in request.headers:
+        raise LengthRequiredError("Send the body with a Content-Length instead of in chunks.")
+    if text.isascii() and text.isdigit() and (len(text) > 18 or int(text) > MAX_BODY_BYTES):
+        raise BodyTooLargeError(f"A body may have at most {MAX_BODY_BYTES} bytes.")

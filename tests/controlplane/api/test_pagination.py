@@ -167,7 +167,13 @@ def test_a_page_costs_the_same_at_20000_tenants_as_at_200(api: Machine, many: An
             times.append(time.thread_time() - started)
         return min(times) * 1000
 
-    paths = [*PRICED, "tenants?limit=50&tier=premium", "operations?limit=50&state=succeeded", "tenants?limit=50&isolation_model=silo", "operations?limit=50&kind=onboard"]
+    paths = [
+        *PRICED,
+        "tenants?limit=50&tier=premium",
+        "operations?limit=50&state=succeeded",
+        "tenants?limit=50&isolation_model=silo",
+        "operations?limit=50&kind=onboard",
+    ]
     many(200)
     small = {path: best_ms(path) for path in paths}
     many(19_800, start=200)

@@ -73,6 +73,11 @@ def test_an_announced_length_is_enough_to_refuse(api: Machine, acme: Tenant) -> 
     assert (answer.status, kind_of(answer)) == (413, "body-too-large")
 
 
+def test_a_body_in_chunks_is_not_taken_for_an_empty_one(api: Machine, acme: Tenant) -> None:
+    answer = api.ask("POST", "tenants/acme:suspend", Idempotency_Key="k", Transfer_Encoding="chunked", Content_Length="")
+    assert (answer.status, kind_of(answer)) == (411, "length-required")
+
+
 @pytest.mark.parametrize(
     "content_type",
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", "nonsense", ""],
@@ -182,3 +187,22 @@ def test_an_answer_that_cannot_be_written_is_a_problem_too(api: Machine, acme: T
     monkeypatch.setattr(tenants.TenantDetail, "finalize_response", lambda *_, **__: 1 / 0)
     answer = api.get("tenants/acme")
     assert (answer.status, kind_of(answer)) == (500, "internal-error")
+
+
+def test_a_host_that_is_not_served_is_a_problem_below_api_and_a_page_elsewhere(api: Machine) -> None:
+    answer = api.get("tenants", Host="evil.example")
+    assert (answer.status, kind_of(answer)) == (400, "malformed-request")
+    assert "evil" not in answer.raw.decode()
+    page = api.get("/console/", Host="evil.example")
+    assert (page.status, page.headers["Content-Type"].partition(";")[0]) == (400, "text/html")
+
+
+def test_a_middleware_that_fails_is_a_problem_below_api_and_a_page_elsewhere(api: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("hunter2")
+
+    monkeypatch.setattr("django.middleware.common.CommonMiddleware.process_request", fail)
+    answer = api.get("tenants", X_Request_Id="from-the-crm-1")
+    assert (answer.status, kind_of(answer), answer.body["request_id"]) == (500, "internal-error", "from-the-crm-1")
+    assert "hunter2" not in answer.raw.decode()
+    assert api.get("/console/").headers["Content-Type"].startswith("text/html")
