@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from typing import Any
 
 import pytest
 from django.db import OperationalError
+from django.http import UnreadablePostError
 
-from controlplane.api.parsers import MAX_BODY_BYTES
+from controlplane.api.errors import BodyTooLargeError, MalformedRequestError
+from controlplane.api.parsers import MAX_BODY_BYTES, read_body
 from controlplane.api.views import tenants
 from tenants.models import Tenant
 from tests.controlplane.api.machine import Answer, Machine
@@ -206,3 +209,26 @@ def test_a_middleware_that_fails_is_a_problem_below_api_and_a_page_elsewhere(api
     assert (answer.status, kind_of(answer), answer.body["request_id"]) == (500, "internal-error", "from-the-crm-1")
     assert "hunter2" not in answer.raw.decode()
     assert api.get("/console/").headers["Content-Type"].startswith("text/html")
+
+
+def test_no_sender_decides_how_much_is_read() -> None:
+    """Where no length is announced the reader itself stops."""
+
+    class Endless(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            assert size is not None
+            assert 0 < size <= MAX_BODY_BYTES + 1
+            return b" " * size
+
+    with pytest.raises(BodyTooLargeError):
+        read_body(Endless())
+    assert read_body(io.BytesIO(b" " * MAX_BODY_BYTES)) == b" " * MAX_BODY_BYTES
+
+
+def test_a_body_that_breaks_off_is_a_problem() -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise UnreadablePostError("gone")
+
+    with pytest.raises(MalformedRequestError):
+        read_body(Broken())
