@@ -5,26 +5,19 @@ The broker is never asked inside a transaction, and its absence is never an erro
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 
-from celery import current_app
 from django.db import transaction
 
-logger = logging.getLogger(__name__)
+from core.outbox import doorbell
 
 RUN_TASK = "provisioning.tasks.run"
 EXPIRES_SECONDS = 120
 
 
 def ring(operation_id: str, *, delay_seconds: float = 0) -> None:
-    """Send the message now. A broker that does not answer costs a log line."""
-    try:
-        current_app.send_task(
-            RUN_TASK, args=[operation_id], countdown=delay_seconds or None, expires=delay_seconds + EXPIRES_SECONDS, retry=False
-        )
-    except Exception:  # noqa: BLE001  (whatever the broker's client raises: the row is written, and the sweep will find it)
-        logger.warning("the broker did not take the message; the sweep will ring again", extra={"operation": operation_id})
+    """Send the message now, at once or not at all. Never raises."""
+    doorbell.send(RUN_TASK, args=[operation_id], countdown=delay_seconds or None, expires=delay_seconds + EXPIRES_SECONDS)
 
 
 def ring_on_commit(operation_id: str, *, delay_seconds: float = 0) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -22,12 +22,12 @@ from tests.provisioning.fakes import FakeKind, World, make_believe
 pytestmark = pytest.mark.django_db
 
 
-class Busy(DomainError):
+class BusyError(DomainError):
     code = "Throttling"
     retryable = True
 
 
-class Denied(DomainError):
+class DeniedError(DomainError):
     code = "AccessDenied"
 
 
@@ -39,7 +39,7 @@ def die(*_: object) -> None:
     raise Death
 
 
-def fail_with(error: DomainError) -> object:
+def fail_with(error: Exception) -> Callable[[], object]:
     def act() -> None:
         raise error
 
@@ -83,7 +83,8 @@ def test_waiting_frees_the_worker_and_goes_on_when_due(world: World) -> None:
     engine.run(operation.pk)
     operation.refresh_from_db()
     assert operation.state == "waiting"
-    assert operation.not_before is not None and operation.not_before > timezone.now() + timedelta(seconds=25)
+    assert operation.not_before is not None
+    assert operation.not_before > timezone.now() + timedelta(seconds=25)
     engine.run(operation.pk)
     assert world.calls == [("ensure", "pool")]
     make_due(operation)
@@ -93,15 +94,15 @@ def test_waiting_frees_the_worker_and_goes_on_when_due(world: World) -> None:
 
 
 def test_retryable_errors_are_tried_again_up_to_a_budget(world: World) -> None:
-    world.plan("ensure", "pool", *[fail_with(Busy("slow down"))] * (MAX_FAILURES - 1))
+    world.plan("ensure", "pool", *[fail_with(BusyError("slow down"))] * (MAX_FAILURES - 1))
     assert finish(asked("acme")).state == "succeeded"
-    world.plan("ensure", "pool", *[fail_with(Busy("slow down"))] * MAX_FAILURES)
+    world.plan("ensure", "pool", *[fail_with(BusyError("slow down"))] * MAX_FAILURES)
     operation = finish(asked("globex"))
     assert (operation.state, operation.error_code) == ("failed", "Throttling")
 
 
 def test_other_errors_fail_at_once_with_an_owner(world: World) -> None:
-    world.plan("ensure", "client", fail_with(Denied("not allowed")))
+    world.plan("ensure", "client", fail_with(DeniedError("not allowed")))
     operation = finish(asked("acme"))
     step = operation.steps.get(kind="client")
     assert (operation.state, step.state, step.error_code, step.error_detail) == ("failed", "failed", "AccessDenied", "not allowed")
@@ -110,7 +111,7 @@ def test_other_errors_fail_at_once_with_an_owner(world: World) -> None:
 
 
 def test_a_bug_fails_the_operation_without_its_text(world: World) -> None:
-    world.plan("ensure", "client", fail_with(KeyError("hunter2")))  # type: ignore[arg-type]
+    world.plan("ensure", "client", fail_with(KeyError("hunter2")))
     operation = finish(asked("acme"))
     assert (operation.state, operation.error_code) == ("failed", "internal-error")
     assert "hunter2" not in operation.error_detail

@@ -17,7 +17,7 @@ from provisioning.operations import BusyError
 from tenants.models import Cell, OnboardingRequest, Tenant, Tier
 from tests.cast import OPERATOR, asked, finish, onboarded, ready_cell
 from tests.provisioning.fakes import World, make_believe
-from tests.provisioning.test_engine import Denied, fail_with
+from tests.provisioning.test_engine import DeniedError, fail_with
 
 pytestmark = pytest.mark.django_db
 
@@ -120,7 +120,7 @@ def test_once_the_removal_has_begun_it_cannot_be_undone(world: World) -> None:
 
 
 def test_a_failed_onboarding_can_be_retried(world: World) -> None:
-    world.plan("ensure", "client", fail_with(Denied("not allowed")))
+    world.plan("ensure", "client", fail_with(DeniedError("not allowed")))
     operation = finish(asked("acme"))
     assert operation.state == "failed"
     finish(services.retry(actor=OPERATOR, operation_id=operation.pk, reason="role mended"))
@@ -133,7 +133,7 @@ def test_a_failed_onboarding_can_be_retried(world: World) -> None:
 
 
 def test_an_abandoned_onboarding_leaves_nothing(world: World) -> None:
-    world.plan("ensure", "store", fail_with(Denied("not allowed")))
+    world.plan("ensure", "store", fail_with(DeniedError("not allowed")))
     operation = finish(asked("acme"))
     finish(services.abandon(actor=OPERATOR, operation_id=operation.pk, reason="give up"))
     operation.refresh_from_db()
@@ -144,7 +144,7 @@ def test_an_abandoned_onboarding_leaves_nothing(world: World) -> None:
 
 def test_an_abandoned_tier_move_goes_back_to_the_tier_before(world: World) -> None:
     tenant = onboarded("acme")
-    world.plan("ensure", "extra", fail_with(Denied("not allowed")))
+    world.plan("ensure", "extra", fail_with(DeniedError("not allowed")))
     operation = finish(services.start_change_tier(actor=OPERATOR, tenant_id=tenant.pk, tier_code="premium", reason="grown"))
     assert operation.state == "failed"
     finish(services.abandon(actor=OPERATOR, operation_id=operation.pk, reason="later"))
@@ -156,7 +156,7 @@ def test_an_abandoned_tier_move_goes_back_to_the_tier_before(world: World) -> No
 def test_a_removal_can_be_retried_but_not_given_up(world: World) -> None:
     tenant = onboarded("acme")
     finish(services.start_offboard(actor=OPERATOR, tenant_id=tenant.pk, reason="left", grace=timedelta(0)))
-    world.plan("remove", "client", fail_with(Denied("not allowed")))
+    world.plan("remove", "client", fail_with(DeniedError("not allowed")))
     operation = finish(services.start_deprovision(actor=OPERATOR, tenant_id=tenant.pk, reason="due"))
     assert operation.state == "failed"
     with pytest.raises(ConflictError):

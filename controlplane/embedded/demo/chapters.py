@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
@@ -35,8 +37,8 @@ def onboard(stage: Stage) -> None:
     stage.chapter("1. Two hundred customers in one file")
     asked = rows.read(settings.BASE_DIR / SAMPLES)
     with stage.progress("asking", len(asked)) as show:
-        number = Counter[str]()
-        outcomes = onboarding.ask_for(asked, actor=ACTOR, told=lambda: show(number.update(n=1) or number["n"]))
+        numbers = itertools.count(1)
+        outcomes = onboarding.ask_for(asked, actor=ACTOR, told=lambda: show(next(numbers)))
     stage.wait("onboarding", lambda: _ended([outcome.operation for outcome in outcomes if outcome.operation]), len(asked))
     onboarding.watch(outcomes, timeout_seconds=1)
     good = sum(outcome.outcome == "onboarded" for outcome in outcomes)
@@ -93,9 +95,7 @@ def keep_apart(stage: Stage) -> None:
         stage.promise(
             f"{slug} reads what it wrote", aws.s3.get_object(mine.storage_bucket, f"{mine.storage_prefix}demo.txt") == b"mine"
         )
-        shut = _is_refused(
-            lambda aws=aws, theirs=theirs: aws.s3.get_object(theirs.storage_bucket, f"{theirs.storage_prefix}demo.txt")
-        )
+        shut = _is_refused(partial(aws.s3.get_object, theirs.storage_bucket, f"{theirs.storage_prefix}demo.txt"))
         stage.promise(f"{slug} is refused at {neighbour}'s prefix", shut)
 
 
@@ -155,7 +155,10 @@ def recovered(stage: Stage) -> None:
     drifted: list[str] = []
     with stage.progress("reading back", len(living)) as show:
         for number, tenant in enumerate(living, start=1):
-            drifted += [f"{tenant.slug}: {found.kind}: {'; '.join(found.differences)}" for found in drift.observe_tenant(tenant, actor=ACTOR)]
+            drifted += [
+                f"{tenant.slug}: {found.kind}: {'; '.join(found.differences)}"
+                for found in drift.observe_tenant(tenant, actor=ACTOR)
+            ]
             show(number)
     stage.promise("every tenant was read back as promised", not drifted, ", ".join(drifted[:3]) or f"{len(living)} tenants")
     first = set_first_password(actor=ACTOR, tenant_id=get_tenant("acme").pk, reason="the pool was made anew")

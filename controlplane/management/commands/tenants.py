@@ -7,7 +7,7 @@ import getpass
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
@@ -71,7 +71,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, act: str, **options: Any) -> None:
         """Run one sub-command; a domain error ends it with its own words and exit code 1."""
-        self.console = Console(file=self.stdout._out, soft_wrap=True)  # type: ignore[attr-defined]
+        self.console = Console(file=cast("IO[str]", self.stdout), soft_wrap=True)
         self.actor = operator(getpass.getuser(), "command line")
         try:
             special = getattr(self, f"_{act}", None)

@@ -28,12 +28,15 @@ class Command(BaseCommand):
         started = time.monotonic()
         console = Console(soft_wrap=True)
         try:
-            with tempfile.TemporaryDirectory(prefix="controlplane-demo-") as folder, Teller(console) as teller:
-                with running(Path(folder), notice=teller.notice, tell=teller.tell) as stack:
-                    self._tell(stack, "before")
-                    console.print("\n[bold]8. AWS loses everything[/bold]")
-                    stack.lose_standin()
-                    self._tell(stack, "after")
+            with (
+                tempfile.TemporaryDirectory(prefix="controlplane-demo-") as folder,
+                Teller(console) as teller,
+                running(Path(folder), notice=teller.notice, tell=teller.tell) as stack,
+            ):
+                self._tell(stack, "before")
+                console.print("\n[bold]8. AWS loses everything[/bold]")
+                stack.lose_standin()
+                self._tell(stack, "after")
         except DomainError as error:
             raise CommandError(error.detail) from None
         console.print(f"\nEvery promise was kept, in {time.monotonic() - started:.0f} s.")
