@@ -91,6 +91,7 @@ def test_the_refusal_names_every_contradiction() -> None:
 
 STARTS = {
     "a command": ["manage.py", "migrate", "--plan"],
+    "a command that Django does not check for": ["manage.py", "shell", "-c", "print('started')"],
     "WSGI": ["-c", "import controlplane.wsgi"],
     "ASGI": ["-c", "import controlplane.asgi"],
     "the worker": ["-m", "celery", "-A", "controlplane", "worker", "--pool", "threads"],
@@ -107,7 +108,9 @@ def test_no_way_to_start_passes_by(name: str, tmp_path: Path) -> None:
         [sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode != 0
-    assert "controlplane.E002" in done.stdout + done.stderr
+    assert "Refusing to start in production" in done.stderr
+    assert "controlplane.E002" in done.stderr
+    assert "started" not in done.stdout
 
 
 def test_check_itself_reports_instead_of_refusing(tmp_path: Path) -> None:
