@@ -55,10 +55,10 @@ class Kms(Gateway):
     def find_key_by_tags(self, tags: Mapping[str, str]) -> Key | None:
         """Give a key that bears all of ``tags`` and does not wait for deletion, or None.
 
-        Costs one call for every 100 keys of the region and one for *each* key: only for after a lost answer.
+        Costs one call for every 1,000 keys of the region and one for *each* key: only for after a lost answer.
         """
         for item in pages(
-            partial(self._call, self._client.list_keys, Limit=100), items="Keys", sent="Marker", received="NextMarker"
+            partial(self._call, self._client.list_keys, Limit=1000), items="Keys", sent="Marker", received="NextMarker"
         ):
             try:
                 found = tags.items() <= self.list_key_tags(item["KeyId"]).items()
