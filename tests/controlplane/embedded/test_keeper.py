@@ -20,7 +20,10 @@ SUPERVISOR = """
 import os, subprocess, sys, threading, time
 keeper, grace, thread, command = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]
 def start():
+    family = sys.argv[4:][-2]
     subprocess.Popen([sys.executable, "-I", "-S", keeper, str(os.getpid()), "-1", grace, *command], start_new_session=True)
+    while thread == "thread" and not os.path.exists(family + "/daemon.pid"):
+        time.sleep(0.01)
 if thread == "thread":
     starter = threading.Thread(target=start)
     starter.start()

@@ -84,6 +84,7 @@ def test_state_outlives_the_end_and_the_kill(aws: Aws) -> None:
     assert iam.get_user(UserName="before-end")
     s3.create_bucket(Bucket="kept", CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket="kept", Key="a/b", Body=b"content")
+    iam.create_user(UserName="written")
     wait_for(lambda: standin.was_complete(aws.folder), what="the state to be written while it runs")
     iam.create_user(UserName="lost")
     aws.kill()
@@ -91,7 +92,7 @@ def test_state_outlives_the_end_and_the_kill(aws: Aws) -> None:
 
     aws.start()
     assert s3.get_object(Bucket="kept", Key="a/b")["Body"].read() == b"content"
-    assert [user["UserName"] for user in iam.list_users()["Users"]] == ["before-end"]
+    assert [user["UserName"] for user in iam.list_users()["Users"]] == ["before-end", "written"]
 
 
 def test_it_listens_on_loopback_alone_and_knows_no_key_of_ours(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
