@@ -131,13 +131,24 @@ def test_a_slow_stack_is_waited_for_and_asked_for_once(
     assert [type(removal) for removal in removals] == [Wait, Wait, Removed, Removed]
 
 
-def test_an_old_success_is_not_taken_for_this_deployment(town: World, tenant: TenantFacts, item: Desired) -> None:
+def test_an_old_success_is_not_taken_for_this_deployment(
+    town: World, tenant: TenantFacts, item: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
     town.ensure(item, tenant)
     suspended = town.desired(replace(tenant, state="suspended"))["stack"]
     assert any("deployment is" in difference for difference in town.observe(suspended, tenant).differences)
-    for wanted in (suspended, item, suspended, item):  # there and back, twice: no token may be taken for an earlier one
+    gateway, tokens = town.aws.cloudformation, set()
+    update = gateway.update_stack
+
+    def noted(name: str, *, token: str, **given: Any) -> bool:
+        tokens.add(token)
+        return update(name, token=token, **given)
+
+    monkeypatch.setattr(gateway, "update_stack", noted)
+    for wanted in (suspended, item, suspended, item):
         town.ensure(wanted, tenant)
         assert town.observe(wanted, tenant).is_as_promised
+    assert len(tokens) == 4  # AWS would take a token used again for the earlier request; the stand-in does not tell
 
 
 def test_complete_is_not_believed_when_a_part_was_never_made(
@@ -164,7 +175,13 @@ def test_a_stack_with_data_is_protected_and_removed_with_all_of_it(town: World, 
         town.hand("cloudformation").delete_stack(StackName=item.spec["stack"])
     with pytest.raises(ClientError, match=r"[Pp]rotection"):
         town.hand("dynamodb").delete_table(TableName=row["table"])
-    town.remove(item, tenant)
+    with faults.watch() as traffic:
+        town.remove(item, tenant)
+    order = [operation for _, operation in traffic.order]
+    assert order.index("DeleteObjects") < order.index(
+        "DeleteStack"
+    )  # AWS refuses a bucket that is not empty; the stand-in does not
+    assert order.index("UpdateTable") < order.index("DeleteStack")
     assert not town.observe(item, tenant).present
     assert not town.aws.s3.is_bucket(row["bucket"])
     assert town.aws.dynamodb.find_table(row["table"]) is None
