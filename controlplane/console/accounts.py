@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from controlplane.console import trail
@@ -80,6 +80,14 @@ def add_account(*, actor: Actor, username: str, name: str, email: str, role: Rol
 
 
 @transaction.atomic
+def add_first(*, actor: Actor, username: str, name: str, email: str, password: str, reason: str) -> User:
+    """Make the first operator of an installation, whom no operator can vouch for. Raises ConflictError once there is an active one."""
+    if _operators().exists():
+        raise ConflictError("There is an operator already, who can add others.")
+    return add_account(actor=actor, username=username, name=name, email=email, role=Role.OPERATOR, password=password, reason=reason)
+
+
+@transaction.atomic
 def give_role(*, actor: Actor, username: str, role: Role, reason: str) -> User:
     """Put an account into one role, out of the other. The last operator keeps the role."""
     user = _get(username)
@@ -129,6 +137,10 @@ def _give(user: User, role: Role) -> None:
 
 
 def _refuse_last(user: User) -> None:
-    acting = Q(is_superuser=True) | Q(groups__name=Role.OPERATOR.value)
-    if not User.objects.filter(acting, is_active=True).exclude(pk=user.pk).exists():
+    if not _operators().exclude(pk=user.pk).exists():
         raise ConflictError("This is the last operator: nobody could act any more.")
+
+
+def _operators() -> QuerySet[User]:
+    """Give the accounts that may act."""
+    return User.objects.filter(Q(is_superuser=True) | Q(groups__name=Role.OPERATOR.value), is_active=True)

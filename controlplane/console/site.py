@@ -11,11 +11,13 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from unfold.admin import ModelAdmin
 from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.sites import UnfoldAdminSite
 
 from controlplane.console import live, overview, signin, trail
 from controlplane.console.access import may_enter
+from controlplane.console.readonly import ReadOnlyAdmin
 from controlplane.console.session import address_of
 
 
@@ -24,6 +26,11 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
 
     index_title = "Overview"
     enable_nav_sidebar = True
+
+    def register(self, model_or_iterable: Any, admin_class: type[ModelAdmin] | None = None, **options: Any) -> None:
+        """Take pages of ours and no others: libraries register theirs as well, and Django's show password hashes and TOTP secrets."""
+        if admin_class is not None and issubclass(admin_class, ReadOnlyAdmin):
+            super().register(model_or_iterable, admin_class, **options)
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Only a session with a role and a second factor: every page asks this."""

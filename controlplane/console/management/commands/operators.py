@@ -21,10 +21,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         verbs.add_parser("list", help="every account with its role and whether it has an authenticator")
+        first = verbs.add_parser("first", help="make the first operator, while there is none; everybody else comes by `add`")
         add = verbs.add_parser("add", help="make an account; its owner enrols an authenticator at the first sign-in")
-        add.add_argument("username")
-        add.add_argument("--name", default="", help="first and last name")
-        add.add_argument("--email", default="")
+        for verb in (first, add):
+            verb.add_argument("username")
+            verb.add_argument("--name", default="", help="first and last name")
+            verb.add_argument("--email", default="")
         add.add_argument("--role", choices=[role.value for role in Role], default=Role.VIEWER.value)
         role = verbs.add_parser("role", help="give an account a role")
         role.add_argument("username")
@@ -36,12 +38,15 @@ class Command(BaseCommand):
             verbs.add_parser(name, help=text).add_argument("username")
         for verb in (add, role, verbs.choices["reset-device"], verbs.choices["disable"]):
             verb.add_argument("--by", required=True, help="your own account: an active operator")
+        for verb in (first, add, role, verbs.choices["reset-device"], verbs.choices["disable"]):
             verb.add_argument("--reason", required=True)
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         try:
             if verb == "list":
                 self._list()
+            elif verb == "first":
+                self._first(options)
             else:
                 self._change(verb, options)
         except DomainError as error:
@@ -52,6 +57,20 @@ class Command(BaseCommand):
             device = "authenticator" if account.has_device else "no authenticator"
             state = "" if account.is_active else "  disabled"
             self.stdout.write(f"{account.username:<24} {account.role:<10} {device:<17} {account.name}{state}")
+
+    def _first(self, options: dict[str, Any]) -> None:
+        """The one account that nobody vouches for: who may run commands here could write to the database as well."""
+        reason = options["reason"].strip()
+        if not reason:
+            raise CommandError("Give a reason.")
+        actor, username, password = operator(getpass.getuser(), "command line"), options["username"], secrets.token_urlsafe(15)
+        accounts.add_first(
+            actor=actor, username=username, name=options["name"], email=options["email"], password=password, reason=reason
+        )
+        self._show_password(username, password)
+
+    def _show_password(self, username: str, password: str) -> None:
+        self.stdout.write(f"{username} can sign in with this password, shown once: {password}")
 
     def _change(self, verb: str, options: dict[str, Any]) -> None:
         actor, username, reason = self._actor(options["by"]), options["username"], options["reason"].strip()
@@ -80,7 +99,7 @@ class Command(BaseCommand):
             password=password,
             reason=reason,
         )
-        self.stdout.write(f"{username} can sign in with this password, shown once: {password}")
+        self._show_password(username, password)
 
     def _actor(self, username: str) -> Actor:
         helper = accounts.find_helper(username)
