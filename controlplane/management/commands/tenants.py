@@ -22,6 +22,7 @@ from provisioning import drift, selectors, services
 from provisioning.models import Operation
 from tenants.selectors import get_tenant, list_tenants
 
+WIDE = 240
 ACTS: dict[str, Callable[..., Operation]] = {
     "suspend": services.start_suspend,
     "resume": services.start_resume,
@@ -71,7 +72,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, act: str, **options: Any) -> None:
         """Run one sub-command; a domain error ends it with its own words and exit code 1."""
-        self.console = Console(file=cast("IO[str]", self.stdout), soft_wrap=True)
+        # Into a file or a pipe nothing is folded: ids there are read by programs.
+        self.console = Console(file=cast("IO[str]", self.stdout), width=None if self.stdout.isatty() else WIDE, soft_wrap=True)
         self.actor = operator(getpass.getuser(), "command line")
         try:
             special = getattr(self, f"_{act}", None)
