@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -96,10 +97,21 @@ def is_known(endpoint_url: str, region: str, footing: Footing) -> bool:
     return True
 
 
+@cache
+def _session() -> boto3.session.Session:
+    """One session for all clients here: it keeps the service descriptions, which cost more to read than a client to make."""
+    return boto3.session.Session()
+
+
+@lru_cache(maxsize=8)
 def _client(service: str, endpoint_url: str, region: str, key_id: str, secret: str, token: str | None = None) -> Any:
-    return boto3.session.Session(key_id, secret, token, region_name=region).client(  # type: ignore[call-overload]
+    return _session().client(  # type: ignore[call-overload]
         service,
         endpoint_url=endpoint_url,
+        region_name=region,
+        aws_access_key_id=key_id,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
         config=Config(connect_timeout=3, read_timeout=15, retries={"mode": "legacy", "max_attempts": 0}, proxies={}),
     )
 
