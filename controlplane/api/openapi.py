@@ -16,7 +16,7 @@ from controlplane.api.shapes import Shape
 
 PROBLEM = "application/problem+json"
 OF_EVERY_PATH = (401, 403, 406, 500, 503)
-OF_METHOD = {"GET": (422,), "POST": (400, 409, 413, 415, 422), "PATCH": (400, 412, 413, 415, 422, 428)}
+OF_METHOD = {"GET": (422,), "POST": (400, 409, 411, 413, 415, 422), "PATCH": (400, 411, 412, 413, 415, 422, 428)}
 HEADER: Literal["header"] = "header"
 
 

@@ -31,6 +31,7 @@ class Operations(ApiView):
         query = self.read_query(shapes.AnyOperationQuery)
         wanted = {name: query.get(name, "") for name in ("state", "kind", "cell")}
         rows = selectors.list_operations(tenant_id=query.get("tenant", ""), **wanted)
+        rows = rows.select_related(None).select_related("cell")  # of the tenant, its id is enough
         return self.page(query, rows, of="operations", shape=shapes.OperationSummaryShape, orderings=BY_ID)
 
 

@@ -109,6 +109,7 @@ class TenantOperations(OfTenant):
         query = self.read_query(operation_shapes.OperationQuery)
         row = self.find()
         rows = provisioning.list_operations(tenant_id=row.pk, state=query.get("state", ""), kind=query.get("kind", ""))
+        rows = rows.select_related(None).select_related("cell")  # of the tenant, its id is enough
         return self.page(query, rows, of=f"operations of {row.pk}", shape=operation_shapes.OperationSummaryShape, orderings=BY_ID)
 
 
