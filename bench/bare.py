@@ -73,7 +73,9 @@ def recorded() -> Iterator[Trace]:
 
     def on_call(*, params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
         chosen = credentials.current.get()
-        step = Step(model.service_model.service_name, model.name, copy.deepcopy(params), chosen.access_key if chosen else "")
+        step = Step(
+            model.service_model.service_name, model.name, copy.deepcopy(params), (chosen.access_key if chosen else "") or ""
+        )
         context["bench"] = step
         trace.steps.append(step)
 
@@ -99,11 +101,11 @@ class Replayed:
     calls: int
 
 
-class _Signer(Credentials):  # type: ignore[misc]  # botocore has no types
+class _Signer(Credentials):
     """Whose name the script's clients sign in. Chosen between calls, so that no session needs clients of its own."""
 
     def __init__(self, user: ReadOnlyCredentials) -> None:
-        super().__init__(user.access_key, user.secret_key, user.token)
+        super().__init__("set-by-each-call", "set-by-each-call")
         self.current = user
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
@@ -118,7 +120,7 @@ class Script:
 
     def __init__(self, endpoint_url: str, region: str) -> None:
         self._endpoint_url, self._region = endpoint_url, region
-        self._user = CoreSession().get_credentials().get_frozen_credentials()
+        self._user = _user()
         self._signer = _Signer(self._user)
         core = CoreSession()
         core.register_component("credential_provider", self._signer)
@@ -149,13 +151,20 @@ class Script:
                 raise SequenceChangedError(
                     f"{step.service} {step.operation}: {error or 'no error'} instead of {step.error or 'none'}"
                 )
-            total.add(spent)
+            total += spent
             names.learn(step.answer, answer)
             if step.operation == "AssumeRole" and answer is not None:
                 new = answer["Credentials"]
                 session = ReadOnlyCredentials(new["AccessKeyId"], new["SecretAccessKey"], new["SessionToken"])
                 signers[step.answer["Credentials"]["AccessKeyId"]] = session
         return Replayed(total, len(trace.steps))
+
+
+def _user() -> ReadOnlyCredentials:
+    found = CoreSession().get_credentials()
+    if found is None:
+        raise RuntimeError("the cell must be prepared first: there are no credentials of the control plane's user")
+    return found.get_frozen_credentials()
 
 
 class _Names:

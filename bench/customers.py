@@ -33,12 +33,8 @@ class Onboarding:
     run: Spent
 
     @property
-    def wall(self) -> float:
-        return self.accept.wall + self.run.wall
-
-    @property
-    def cpu(self) -> float:
-        return self.accept.cpu + self.run.cpu
+    def whole(self) -> Spent:
+        return self.accept + self.run
 
 
 def onboard(model: str) -> Onboarding:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.clock import watch
 from tests.services import REGION, ROOT_ENVIRONMENT, HeldPort, StandIn, Valkey
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def parts(database_url: str) -> Iterator[Ground]:
         for service in (valkey, standin):
             stack.callback(service.stop)
             service.start()
+            if service.process is not None:
+                watch(service.process.pid)
         _set_environment(folder, valkey.url, standin.endpoint_url, database_url)
         import django
 

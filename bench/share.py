@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bench.bare import Replayed, Script, Trace, recorded
+from bench.clock import Spent
 from bench.customers import MIX, TIERS, Onboarding, onboard
 from bench.ground import Ground, prepare_cell
 from bench.result import Goal, Result, Table
 
 LIMIT = 1.25
+COLUMNS = (
+    "model",
+    "AWS calls",
+    "bare ms",
+    "request ms",
+    "engine ms",
+    "engine / bare",
+    "with the request / bare",
+    "the same by CPU",
+    "own ms a call",
+)
+
+Take = Callable[[Spent], float]
+
+
+def wall(spent: Spent) -> float:
+    return spent.wall
+
+
+def cpu(spent: Spent) -> float:
+    return spent.all_cpu
 
 
 @dataclass(slots=True)
@@ -23,40 +46,30 @@ class Side:
     engine: list[Onboarding] = field(default_factory=list)
     bare: list[Replayed] = field(default_factory=list)
 
-    @property
-    def ratios(self) -> list[float]:
-        return [whole.wall / bare.spent.wall for whole, bare in zip(self.engine, self.bare, strict=True)]
-
-    def row(self) -> tuple[str, ...]:
-        calls = len(self.trace.steps)
-        whole = statistics.median(one.wall for one in self.engine) * 1000
-        bare = statistics.median(one.spent.wall for one in self.bare) * 1000
-        accept = statistics.median(one.accept.wall for one in self.engine) * 1000
-        cpu = statistics.median(one.cpu for one in self.engine) * 1000
-        bare_cpu = statistics.median(one.spent.cpu for one in self.bare) * 1000
-        ratio = statistics.median(self.ratios)
-        return (
-            self.model,
-            str(calls),
-            f"{bare:.0f}",
-            f"{whole:.0f}",
-            f"{accept:.0f}",
-            f"**{ratio:.2f}**",
-            f"{(whole - bare) / calls:.2f}",
-            f"{cpu:.0f} / {bare_cpu:.0f}",
+    def ratio(self, take: Take, *, with_request: bool) -> float:
+        """The median over the rounds of engine over bare."""
+        return statistics.median(
+            take(one.whole if with_request else one.run) / take(two.spent) for one, two in zip(self.engine, self.bare, strict=True)
         )
 
+    def own_seconds(self) -> float:
+        """The median of what the engine itself, with the request, takes a call."""
+        return statistics.median(
+            (one.whole.wall - two.spent.wall) / two.calls for one, two in zip(self.engine, self.bare, strict=True)
+        )
 
-COLUMNS = (
-    "model",
-    "AWS calls",
-    "bare ms",
-    "engine ms",
-    "of it: request ms",
-    "engine / bare",
-    "own ms a call",
-    "CPU ms, engine / bare",
-)
+    def row(self) -> tuple[str, ...]:
+        return (
+            self.model,
+            str(len(self.trace.steps)),
+            f"{statistics.median(one.spent.wall for one in self.bare) * 1000:.0f}",
+            f"{statistics.median(one.accept.wall for one in self.engine) * 1000:.0f}",
+            f"{statistics.median(one.run.wall for one in self.engine) * 1000:.0f}",
+            f"{self.ratio(wall, with_request=False):.2f}",
+            f"{self.ratio(wall, with_request=True):.2f}",
+            f"{self.ratio(cpu, with_request=False):.2f}, {self.ratio(cpu, with_request=True):.2f}",
+            f"{self.own_seconds() * 1000:.2f}",
+        )
 
 
 def measure(ground: Ground, *, quick: bool) -> Result:
@@ -74,11 +87,10 @@ def measure(ground: Ground, *, quick: bool) -> Result:
                 side.bare.append(script.replay(side.trace))
     result = Result("share", "The engine's own time over the bare boto3 calls", ground.database)
     result.tables.append(Table("Medians, one thread", COLUMNS, [side.row() for side in sides]))
-    result.goals.append(Goal("onboarding, engine over bare boto3 calls, mixed models", _mixed(sides), LIMIT, f"{rounds} rounds"))
-    result.goals += [
-        Goal(f"onboarding, engine over bare boto3 calls, {side.model}", statistics.median(side.ratios), LIMIT, f"{rounds} rounds")
-        for side in sides
-    ]
+    note = f"{rounds} rounds; by CPU {_mixed(sides, cpu, with_request=False):.2f}"
+    result.goals.append(Goal("onboarding: engine over bare boto3 calls", _mixed(sides, wall, with_request=False), LIMIT, note))
+    note = f"{rounds} rounds; by CPU {_mixed(sides, cpu, with_request=True):.2f}"
+    result.goals.append(Goal("the same with the request's own part", _mixed(sides, wall, with_request=True), LIMIT, note))
     result.notes += _notes(rounds, sides)
     return result
 
@@ -93,27 +105,26 @@ def _prepare(model: str, script: Script) -> Side:
     return side
 
 
-def _mixed(sides: list[Side]) -> float:
+def _mixed(sides: list[Side], take: Take, *, with_request: bool) -> float:
     """The median over rounds of the ratio of one cycle of the mix."""
     weight = Counter(MIX)
-    return statistics.median(
-        sum(weight[side.model] * side.engine[number].wall for side in sides)
-        / sum(weight[side.model] * side.bare[number].spent.wall for side in sides)
-        for number in range(len(sides[0].engine))
-    )
+    ratios = []
+    for number in range(len(sides[0].engine)):
+        whole = [(side.engine[number].whole if with_request else side.engine[number].run, side) for side in sides]
+        engine = sum(weight[side.model] * take(spent) for spent, side in whole)
+        ratios.append(engine / sum(weight[side.model] * take(side.bare[number].spent) for side in sides))
+    return statistics.median(ratios)
 
 
 def _notes(rounds: int, sides: list[Side]) -> list[str]:
-    own = statistics.median(
-        (one.wall - two.spent.wall) / two.calls for side in sides for one, two in zip(side.engine, side.bare, strict=True)
-    )
+    own = statistics.median(side.own_seconds() for side in sides)
     answer = statistics.median(two.spent.wall / two.calls for side in sides for two in side.bare)
-    at_fifty = own / 0.050
     return [
-        f"{rounds} rounds, each one onboarding and one bare sequence of each model, who goes first changing with the round; "
-        "ratios are medians over the rounds. Every call of the bare sequence is the engine's own, recorded and made again by boto3 "
-        "alone under new names, look-ups and read-backs included; only the time inside boto3 counts. The engine's time is everything "
-        "from the request to *active*: checks, rows, audit, outbox, claims, doorbells, records.",
-        f"The stand-in answers a call in {answer * 1000:.1f} ms; the engine's own work is {own * 1000:.2f} ms a call. Where AWS takes "
-        f"50 ms a call, the same work is {at_fifty:.1%} of it.",
+        f"{rounds} rounds of one onboarding and one bare sequence of each model, who goes first changing with the round; ratios are "
+        "medians over the rounds. Every call of the bare sequence is the engine's own, recorded and made again by boto3 alone under new "
+        "names, look-ups and read-backs included; only the time inside boto3 counts. The engine's time is claim, rows, calls, read-backs, "
+        "audit, outbox and doorbells until the tenant is *active*; the request's part is what the console or the API does before: checks, "
+        "plan, rows, audit, outbox. *By CPU* counts CPU in this process, the stand-in and Valkey instead of the wall.",
+        f"The stand-in answers a call in {answer * 1000:.1f} ms here; the product's own work, request included, is {own * 1000:.2f} ms a "
+        f"call. Beside AWS's 50 ms and more a call the same work would be at most {own / 0.050:.1%}.",
     ]
