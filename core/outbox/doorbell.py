@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from celery import current_app
+from django.db import transaction
 from kombu.pools import ProducerPool, producers
 
 log = logging.getLogger("core.outbox")
@@ -31,6 +34,29 @@ class _Quiet:
 def ring(tenant_id: str | None) -> bool:
     """Tell a worker that there is something to relay. Never raises; False when nobody could be told."""
     return send(RELAY_TASK, kwargs={"tenant_id": tenant_id}, expires=EXPIRES_SECONDS)
+
+
+class _Rung(threading.local):
+    """For whom this thread last rang after a commit, and when, on the monotonic clock."""
+
+    tenant_id: str | None = None
+    at = 0.0
+
+
+_rung = _Rung()
+
+
+def ring_on_commit(tenant_id: str | None) -> None:
+    """Ring once the surrounding transaction has committed, once for all events of the tenant that it holds."""
+    transaction.on_commit(partial(_ring_unless_rung_since, time.monotonic(), tenant_id), robust=True)
+
+
+def _ring_unless_rung_since(asked_at: float, tenant_id: str | None) -> None:
+    # Whatever this thread rang for after we were asked, it rang for after the very commit that we waited for.
+    if _rung.tenant_id == tenant_id and _rung.at > asked_at:
+        return
+    ring(tenant_id)
+    _rung.tenant_id, _rung.at = tenant_id, time.monotonic()
 
 
 def send(task: str, **options: Any) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +11,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.audit.services import record
-from core.outbox.doorbell import ring
+from core.outbox.doorbell import ring_on_commit
 from core.outbox.models import Delivery, DeliveryState, OutboxEvent
 from core.transitions import change_state
 
@@ -36,7 +35,7 @@ def publish(*, type: str, subject: str, tenant_id: str | None, data: Mapping[str
     event = OutboxEvent.objects.create(
         type=type, subject=subject, tenant_id=tenant_id or None, data=dict(data), occurred_at=timezone.now()
     )
-    transaction.on_commit(partial(ring, event.tenant_id), robust=True)
+    ring_on_commit(event.tenant_id)
     return event
 
 
@@ -53,7 +52,7 @@ def redrive(*, delivery: Delivery, actor: Actor, reason: str) -> None:
             finished_at=None,
         )
         _record(delivery, "delivery.redriven", actor, reason)
-        transaction.on_commit(partial(ring, delivery.stream or None), robust=True)
+        ring_on_commit(delivery.stream or None)
 
 
 def discard(*, delivery: Delivery, actor: Actor, reason: str) -> None:
@@ -61,7 +60,7 @@ def discard(*, delivery: Delivery, actor: Actor, reason: str) -> None:
     with transaction.atomic():
         change_state(delivery, to=DeliveryState.DISCARDED, sources=[DeliveryState.DEAD], finished_at=timezone.now())
         _record(delivery, "delivery.discarded", actor, reason)
-        transaction.on_commit(partial(ring, delivery.stream or None), robust=True)
+        ring_on_commit(delivery.stream or None)
 
 
 def _record(delivery: Delivery, action: str, actor: Actor, reason: str) -> None:

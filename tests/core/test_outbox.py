@@ -296,6 +296,37 @@ def test_the_bell_carries_the_tenants_id_and_nothing_else(
     assert rings == [("core.outbox.tasks.relay", {"tenant_id": ACME}, False)]
 
 
+def test_one_commit_rings_once_for_each_tenant_and_the_next_commit_again(
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: object
+) -> None:
+    rings: list[str] = []
+    monkeypatch.setattr(
+        "core.outbox.doorbell.current_app.send_task", lambda name, kwargs, **options: rings.append(kwargs["tenant_id"])
+    )
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
+        say("a1", "a2", "a3")
+        say("g1", "g2", tenant=GLOBEX)
+    assert rings == [ACME, GLOBEX]
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
+        say("g3", tenant=GLOBEX)
+    assert rings == [ACME, GLOBEX, GLOBEX]
+
+
+def test_an_event_that_was_rolled_back_takes_no_ring_from_the_others(
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: object
+) -> None:
+    rings: list[str] = []
+    monkeypatch.setattr(
+        "core.outbox.doorbell.current_app.send_task", lambda name, kwargs, **options: rings.append(kwargs["tenant_id"])
+    )
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
+        with contextlib.suppress(ZeroDivisionError), transaction.atomic():
+            say("a1")
+            raise ZeroDivisionError
+        say("a2")
+    assert rings == [ACME]
+
+
 def test_a_consumer_of_another_release_keeps_its_deliveries() -> None:
     Ear("gone")
     say("a1")
