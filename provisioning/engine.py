@@ -60,15 +60,13 @@ def run(operation_id: str) -> None:
 
     Safe to call at any time, any number of times, from any number of workers.
     """
-    claim = claims.take(operation_id)
-    if claim is None:
-        return
-    operation = claim.operation
-    steps = list(operation.steps.exclude(state=StepState.SUCCEEDED).order_by("position"))
-    work = Run(claim, steps, Ledger(operation), operation.steps_total - len(steps))
     try:
         with transaction.atomic():
-            claims.hold(claim)
+            claim = claims.take(operation_id)
+            if claim is None:
+                return
+            steps = list(claim.operation.steps.exclude(state=StepState.SUCCEEDED).order_by("position"))
+            work = Run(claim, steps, Ledger(claim.operation), claim.operation.steps_total - len(steps))
             _begin_next(work)
         _carry_out(work)
     except LostClaimError as error:
