@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.aws.errors import AwsAlreadyExistsError
 from core.aws.iam import Role
 from core.aws.session import Aws
 from provisioning.isolation import policies
 from provisioning.resources import differences
 from provisioning.resources.base import (
     ABSENT,
+    NOT_SHOWN_YET,
     OWN,
     SHARED,
     Desired,
@@ -78,7 +80,10 @@ def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     name, document = spec["role"], _policy(aws, spec, known)
     found = None if known.is_new else aws.iam.find_role(name)
     if found is None:
-        role = aws.iam.create_role(name, trust=spec["trust"], tags=spec["tags"], boundary_arn=spec["boundary_arn"])
+        try:
+            role = aws.iam.create_role(name, trust=spec["trust"], tags=spec["tags"], boundary_arn=spec["boundary_arn"])
+        except AwsAlreadyExistsError:
+            return NOT_SHOWN_YET
         aws.iam.put_role_policy(name, POLICY, document)
         return Ensured(_attributes(role))
     require_ours(found.tags, spec, f"The role {name}")

@@ -9,10 +9,12 @@ The user name is blind and made of tenant and address; ``custom:tenantId`` canno
 from __future__ import annotations
 
 from core.aws.cognito_users import User
+from core.aws.errors import AwsAlreadyExistsError
 from core.aws.session import Aws
 from provisioning.resources import differences
 from provisioning.resources.base import (
     ABSENT,
+    NOT_SHOWN_YET,
     OWN,
     SHARED,
     Desired,
@@ -73,7 +75,10 @@ def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     pool_id, name = known.at(spec["pool"], "user_pool")["pool_id"], spec["username"]
     user = None if known.is_new else aws.cognito.find_user(pool_id, name)
     if user is None:
-        user = aws.cognito.create_user(pool_id, name, attributes=spec["attributes"])
+        try:
+            user = aws.cognito.create_user(pool_id, name, attributes=spec["attributes"])
+        except AwsAlreadyExistsError:
+            return NOT_SHOWN_YET
         if spec["group"]:
             aws.cognito.add_user_to_group(pool_id, name, spec["group"])
     else:

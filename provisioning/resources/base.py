@@ -77,6 +77,10 @@ class Wait:
     attributes: Attributes = field(default_factory=dict)
 
 
+NOT_SHOWN_YET = Wait(2, "AWS says that it exists, and does not show it yet")
+"""After a create that met something of its name which the look before had not shown: the next look will, and tells whose it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What was read back. ``differences`` are short sentences that name each promise not kept; empty means as promised."""

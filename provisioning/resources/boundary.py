@@ -5,11 +5,13 @@ A changed document becomes a new default version; IAM keeps five, so the gateway
 
 from __future__ import annotations
 
+from core.aws.errors import AwsAlreadyExistsError
 from core.aws.session import Aws
 from provisioning.isolation import policies
 from provisioning.resources import differences
 from provisioning.resources.base import (
     ABSENT,
+    NOT_SHOWN_YET,
     SHARED,
     Desired,
     Ensured,
@@ -52,7 +54,10 @@ def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     found = aws.iam.find_policy(spec["arn"])
     if found is None:
         about = "Caps every tenant's role."
-        aws.iam.create_policy(spec["policy_name"], document=spec["document"], tags=spec["tags"], description=about)
+        try:
+            aws.iam.create_policy(spec["policy_name"], document=spec["document"], tags=spec["tags"], description=about)
+        except AwsAlreadyExistsError:
+            return NOT_SHOWN_YET
         return Ensured(attributes)
     require_ours(found.tags, spec, f"The policy {spec['policy_name']}")
     if differences.of_document("the policy", aws.iam.get_policy_document(found), spec["document"]):

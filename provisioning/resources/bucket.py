@@ -13,6 +13,7 @@ from provisioning.isolation import policies
 from provisioning.resources import differences
 from provisioning.resources.base import (
     ABSENT,
+    NOT_SHOWN_YET,
     OWN,
     SHARED,
     Desired,
@@ -70,7 +71,7 @@ def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
         try:
             aws.s3.create_bucket(name, tags=spec["tags"])
         except AwsAlreadyExistsError:
-            return Wait(2, "S3 says that the bucket exists and does not show it yet")
+            return NOT_SHOWN_YET
         found = Bucket(name, dict(spec["tags"]), "", "", False, False, False, False, None)
         aws.s3.put_bucket_tags(name, spec["tags"])
     elif not _is_own_beginning(aws, found, known):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from core.aws.errors import AwsAlreadyExistsError
 from core.aws.session import Aws
 from provisioning.resources import differences
 from provisioning.resources.base import (
     ABSENT,
+    NOT_SHOWN_YET,
     OWN,
     Desired,
     Ensured,
@@ -54,7 +56,10 @@ def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     name = spec["log_group"]
     found = None if known.is_new else aws.logs.find_log_group(name)
     if found is None:
-        aws.logs.create_log_group(name, tags=spec["tags"])
+        try:
+            aws.logs.create_log_group(name, tags=spec["tags"])
+        except AwsAlreadyExistsError:
+            return NOT_SHOWN_YET
     else:
         tags = aws.logs.list_log_group_tags(spec["arn"])
         require_ours(tags, spec, f"The log group {name}")

@@ -11,6 +11,7 @@ from core.aws.session import Aws
 from provisioning.resources import differences
 from provisioning.resources.base import (
     ABSENT,
+    NOT_SHOWN_YET,
     SHARED,
     Desired,
     Ensured,
@@ -68,8 +69,8 @@ def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
                 deletion_protection=spec["deletion_protection"],
             )
         except AwsAlreadyExistsError:
-            return Wait(POLL_SECONDS, "DynamoDB says that the table exists and does not show it yet")
-    else:
+            return NOT_SHOWN_YET
+    elif table.status != "CREATING":  # its tags are to be read once it is there
         tags = aws.dynamodb.list_table_tags(table.arn)
         require_ours(tags, spec, f"The table {name}")
     if table.status != "ACTIVE":

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from core.aws.errors import AwsAlreadyExistsError
 from core.aws.session import Aws
-from provisioning.resources.base import ABSENT, SHARED, Desired, Ensured, Known, Observed, Removed, Spec, Wait, exists
+from provisioning.resources.base import (
+    ABSENT,
+    NOT_SHOWN_YET,
+    SHARED,
+    Desired,
+    Ensured,
+    Known,
+    Observed,
+    Removed,
+    Spec,
+    Wait,
+    exists,
+)
 from tenants.facts import CellFacts, TenantFacts
 from tenants.naming import names_of
 
@@ -33,7 +46,10 @@ def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     pool_id, name = known.at(SHARED, "user_pool")["pool_id"], spec["group_name"]
     group = None if known.is_new else aws.cognito.find_group(pool_id, name)
     if group is None:
-        aws.cognito.create_group(pool_id, name, description=spec["description"])
+        try:
+            aws.cognito.create_group(pool_id, name, description=spec["description"])
+        except AwsAlreadyExistsError:
+            return NOT_SHOWN_YET
     return Ensured({"pool_id": pool_id, "group_name": name})
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from core.aws.errors import AwsAccessDeniedError, AwsError
 from provisioning.resources import KINDS
-from provisioning.resources.base import Desired, Known, MissingDependencyError, Removed
+from provisioning.resources.base import NOT_SHOWN_YET, Desired, Known, MissingDependencyError, Removed
 from tenants.facts import IsolationModel, TenantFacts
 from tests import faults
 from tests.provisioning.resources.world import BRIDGE, POOL, SILO, World
@@ -166,3 +166,23 @@ def test_a_missing_dependency_is_a_reason_to_try_again_and_not_a_bug(town: World
 
 NEED_NOTHING = {("secret", POOL), ("storage_prefix", POOL), ("storage_prefix", BRIDGE)}
 """AWS's own key, and a bucket whose name is known beforehand."""
+
+
+HIDDEN = [
+    (POOL, "user_group", "cognito", "find_group"),
+    (POOL, "administrator", "cognito", "find_user"),
+    (BRIDGE, "access_role", "iam", "find_role"),
+    (BRIDGE, "log_group", "logs", "find_log_group"),
+]
+
+
+@pytest.mark.parametrize(("model", "kind", "service", "verb"), HIDDEN, ids=[kind for _, kind, _, _ in HIDDEN])
+def test_what_aws_does_not_show_yet_is_waited_for(
+    town: World, model: IsolationModel, kind: str, service: str, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant, item = stands_on(town, model, kind)
+    town.ensure(item, tenant, fresh=True)
+    with monkeypatch.context() as hiding:
+        hiding.setattr(getattr(town.aws, service), verb, lambda *_: None)
+        assert KINDS[kind].ensure(town.aws, item.spec, town.known(item, tenant)) == NOT_SHOWN_YET
+    again(town, item, tenant)
