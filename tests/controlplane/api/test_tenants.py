@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from controlplane.api.views import tenants as tenant_views
 from core.audit.models import AuditEvent
 from core.outbox.models import OutboxEvent
 from provisioning.models import Operation, Resource
@@ -175,6 +176,21 @@ def test_a_rename_needs_the_version_that_was_read(api: Machine, acme: Tenant) ->
 def test_any_other_version_is_refused(api: Machine, acme: Tenant, etag: str) -> None:
     assert api.patch("tenants/acme", {"name": "Evil"}, etag=etag).status in (412, 428)
     assert Tenant.objects.get(pk=acme.pk).name == "Acme"
+
+
+def test_who_comes_in_between_is_noticed(api: Machine, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The version is compared under the lock, not with what was read before it."""
+    read = api.get("tenants/acme").headers["ETag"]
+    real = tenant_views.selectors.get_tenant
+
+    def read_then_lose_the_race(name: str) -> Tenant:
+        row = real(name)
+        Tenant.objects.filter(pk=row.pk).update(name="Somebody else was here")
+        return row
+
+    monkeypatch.setattr(tenant_views.selectors, "get_tenant", read_then_lose_the_race)
+    assert api.patch("tenants/acme", {"name": "Acme Ltd"}, etag=read).status == 412
+    assert Tenant.objects.get(pk=acme.pk).name == "Somebody else was here"
 
 
 def test_a_weak_tag_does_not_match(api: Machine, acme: Tenant) -> None:
