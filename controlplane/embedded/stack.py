@@ -20,8 +20,9 @@ from typing import Any
 from controlplane.embedded import bootstrap, environment, processes, standin
 from controlplane.embedded.bootstrap import Footing
 from controlplane.embedded.environment import Given
+from controlplane.embedded.parts import Part, PartError
 from controlplane.embedded.state import StateFolder
-from controlplane.embedded.supervisor import Part, PartError, Supervisor
+from controlplane.embedded.supervisor import Supervisor
 from core.errors import DomainError
 
 Event = Mapping[str, Any]

@@ -8,49 +8,21 @@ in ``failure``, since a part that never stays up needs a person and not a loop.
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from controlplane.embedded import parts
+from controlplane.embedded.parts import Part, PartError
 from controlplane.embedded.state import StateFolder
 from core.errors import DomainError
 
-KEEPER = Path(__file__).with_name("keeper.py")
 LOOK_SECONDS = 0.1
 MAX_ENDINGS = 5
 ENDINGS_WINDOW_SECONDS = 300.0
-TAIL_LINES = 15
-SWEEP_SECONDS = 8.0
-
-
-class PartError(DomainError):
-    """A part did not start, did not become ready, or ended; the detail holds the end of its log."""
-
-    code = "part-failed"
-    title = "A part of the embedded stack failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One process to run. ``is_ready`` gives an empty text when it is, and otherwise what is missing, in words.
-
-    ``floor`` orders the end: higher floors end first, one floor at once. ``grace_seconds`` is the time between SIGTERM and SIGKILL.
-    """
-
-    name: str
-    command: tuple[str, ...]
-    environment: Mapping[str, str]
-    folder: Path
-    is_ready: Callable[[], str]
-    ready_within_seconds: float = 60.0
-    grace_seconds: float = 10.0
-    floor: int = 0
 
 
 @dataclass(slots=True)
@@ -89,7 +61,7 @@ class Supervisor:
         with self._lock:
             if self._stopping.is_set():
                 raise PartError(f"{part.name} was not started: the stack is ending.")
-            _rotate(self.state.log(part.name))
+            parts.rotate(self.state.log(part.name))
             self._running[part.name] = _Running(part, self._keep(part))
 
     def wait_ready(self, *names: str) -> None:
@@ -110,9 +82,9 @@ class Supervisor:
 
         With ``on_line`` its standard output goes there, a line at a time, and only the rest into its log.
         """
-        _rotate(self.state.log(part.name))
+        parts.rotate(self.state.log(part.name))
         keeper = self._keep(part, stdout=subprocess.PIPE if on_line else None)
-        reader = threading.Thread(target=_read_lines, args=(keeper, on_line), daemon=True)
+        reader = threading.Thread(target=parts.read_lines, args=(keeper, on_line), daemon=True)
         give_up_at = time.monotonic() + part.ready_within_seconds
         try:
             reader.start()
@@ -122,7 +94,7 @@ class Supervisor:
                 if self._stopping.wait(LOOK_SECONDS):
                     raise PartError(f"{part.name} was ended with the stack.")
         finally:
-            _end(keeper, within_seconds=part.grace_seconds + SWEEP_SECONDS)
+            parts.end(keeper, within_seconds=part.grace_seconds + parts.SWEEP_SECONDS)
             reader.join(1.0)
         if keeper.returncode != 0:
             raise PartError(f"{part.name} failed with status {keeper.returncode}.{self.tail(part.name)}")
@@ -135,7 +107,7 @@ class Supervisor:
         with self._lock:
             if self._stopping.is_set():
                 return
-            _end(self._running[part.name].keeper, within_seconds=part.grace_seconds + SWEEP_SECONDS)
+            parts.end(self._running[part.name].keeper, within_seconds=part.grace_seconds + parts.SWEEP_SECONDS)
             between()
             self._running[part.name] = _Running(part, self._keep(part))
         self.wait_ready(part.name)
@@ -161,7 +133,7 @@ class Supervisor:
                 members = [each for each in running if each.part.floor == floor]
                 self._send(signal.SIGTERM, members)
                 for each in members:
-                    _end(each.keeper, within_seconds=each.part.grace_seconds + SWEEP_SECONDS)
+                    parts.end(each.keeper, within_seconds=each.part.grace_seconds + parts.SWEEP_SECONDS)
             self._running.clear()
         if self._watcher is not None and self._watcher is not threading.current_thread():
             self._watcher.join()
@@ -173,29 +145,10 @@ class Supervisor:
 
     def tail(self, name: str) -> str:
         """The end of a part's log, ready to be put after a sentence."""
-        path = self.state.log(name)
-        with contextlib.suppress(FileNotFoundError):
-            lines = path.read_text("utf-8", errors="replace").splitlines()[-TAIL_LINES:]
-            if lines:
-                return f"\nThe end of {path}:\n" + "\n".join(f"  {line}" for line in lines)
-        return f"\nIts log, {path}, is empty."
+        return parts.tail(self.state.log(name))
 
     def _keep(self, part: Part, *, stdout: int | None = None) -> subprocess.Popen[bytes]:
-        lock = self.state.lock_fd
-        log = os.open(self.state.log(part.name), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            return subprocess.Popen(
-                [sys.executable, "-I", "-S", str(KEEPER), str(os.getpid()), str(lock), str(part.grace_seconds), *part.command],
-                stdin=subprocess.DEVNULL,
-                stdout=log if stdout is None else stdout,
-                stderr=log,
-                env=dict(part.environment),
-                cwd=part.folder,
-                pass_fds=(lock,) if lock >= 0 else (),
-                start_new_session=True,
-            )
-        finally:
-            os.close(log)
+        return parts.launch(part, log=self.state.log(part.name), lock_fd=self.state.lock_fd, stdout=stdout)
 
     def _missing(self, running: _Running) -> str:
         code = running.keeper.poll()
@@ -219,7 +172,7 @@ class Supervisor:
     def _look_after(self, name: str) -> None:
         running, now = self._running[name], time.monotonic()
         if running.start_again_at is None:
-            _end_session(running.keeper.pid)
+            parts.end_session(running.keeper.pid)
             running.endings = [at for at in running.endings if now - at < ENDINGS_WINDOW_SECONDS] + [now]
             if len(running.endings) >= MAX_ENDINGS:
                 raise PartError(
@@ -244,38 +197,3 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 if running.keeper.poll() is None:
                     running.keeper.send_signal(number)
-
-
-def _rotate(log: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        log.replace(log.with_name(f"{log.name}.1"))
-
-
-def _read_lines(keeper: subprocess.Popen[bytes], on_line: Callable[[str], None] | None) -> None:
-    if keeper.stdout is not None and on_line is not None:
-        with keeper.stdout as lines:
-            for line in lines:
-                on_line(line.decode("utf-8", errors="replace").rstrip("\n"))
-
-
-def _end(keeper: subprocess.Popen[bytes], *, within_seconds: float) -> None:
-    """End a keeper and all below it; returns when they are gone."""
-    if keeper.poll() is None:
-        keeper.terminate()
-        try:
-            keeper.wait(within_seconds)
-        except subprocess.TimeoutExpired:
-            keeper.kill()
-            keeper.wait()
-    _end_session(keeper.pid)
-
-
-def _end_session(session: int) -> None:
-    """Kill what is left of a keeper's session, which is nothing unless the keeper itself was killed. Linux only."""
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir("/proc"):
-            if name.isdigit():
-                with contextlib.suppress(OSError, IndexError):
-                    stat = Path(f"/proc/{name}/stat").read_text("utf-8", errors="replace")
-                    if int(stat.rpartition(")")[2].split()[3]) == session:
-                        os.kill(int(name), signal.SIGKILL)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.embedded.supervisor import KEEPER
+from controlplane.embedded.parts import KEEPER
 from tests.controlplane.embedded.family import STUBBORN, descendants, is_alive, members, wait_for, wait_gone
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl and /proc are Linux's")

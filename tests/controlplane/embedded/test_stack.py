@@ -12,9 +12,9 @@ import pytest
 
 from controlplane.embedded import processes, stack
 from controlplane.embedded.environment import Given
+from controlplane.embedded.parts import Part, PartError
 from controlplane.embedded.stack import SettlingError, Stack, running
 from controlplane.embedded.state import StateFolder, StateInUseError
-from controlplane.embedded.supervisor import Part, PartError
 from tests.controlplane.embedded.family import descendants, is_alive, wait_for, wait_gone
 
 

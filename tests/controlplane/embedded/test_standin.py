@@ -14,8 +14,9 @@ from botocore.exceptions import ClientError
 
 from controlplane.embedded import bootstrap, processes, standin
 from controlplane.embedded.bootstrap import BootstrapError, Footing
+from controlplane.embedded.parts import Part
 from controlplane.embedded.state import StateFolder
-from controlplane.embedded.supervisor import Part, Supervisor
+from controlplane.embedded.supervisor import Supervisor
 from provisioning.isolation.policies import provisioner_policy
 from tests.controlplane.embedded.family import descendants, wait_for, wait_gone
 from tests.controlplane.embedded.listening import addresses_of

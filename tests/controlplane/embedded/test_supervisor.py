@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from controlplane.embedded import supervisor as module
+from controlplane.embedded.parts import Part, PartError
 from controlplane.embedded.state import StateFolder
-from controlplane.embedded.supervisor import Part, PartError, Supervisor
+from controlplane.embedded.supervisor import Supervisor
 from tests.controlplane.embedded.family import STUBBORN, descendants, is_alive, members, wait_for, wait_gone
 
 SLEEP = "import time; time.sleep(600)"
