@@ -47,8 +47,9 @@ def start_onboard(
     ``reference`` makes the request idempotent: the same reference with the same content gives the first operation again, with other content
     a ConflictError. Nothing is made before every check has passed; InvalidInputError names each bad field, CellFullError each quota.
     """
-    if not 0 < len(reference) <= MAX_REFERENCE:
-        raise InvalidInputError("A reference has 1 to 200 characters.", errors=(FieldError("/reference", "1 to 200 characters."),))
+    if not 0 < len(reference) <= MAX_REFERENCE or not reference.isprintable():
+        why = "A reference has 1 to 200 printable characters."
+        raise InvalidInputError(why, errors=(FieldError("/reference", why),))
     payload = {
         "slug": slug,
         "name": name,
@@ -61,7 +62,7 @@ def start_onboard(
     known = _find_request(reference, fingerprint)
     if known is not None:
         return known
-    asked = {"fingerprint": fingerprint, "payload": payload, "actor": str(actor)}
+    asked = {"fingerprint": fingerprint, "payload": _storable(payload), "actor": str(actor)}
     try:
         clean = inputs.collect(
             {
@@ -80,6 +81,12 @@ def start_onboard(
         if isinstance(error, InvalidInputError):
             _note_refusal(actor, reference, asked, error)
         raise
+
+
+def _storable(payload: dict[str, str]) -> dict[str, str]:
+    """What was typed, as far as every database can keep it: no NUL, no lone surrogate, not more than 500 characters a field."""
+    clean = {name: value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd") for name, value in payload.items()}
+    return {name: value[: inputs.MAX_REASON] for name, value in clean.items()}
 
 
 @transaction.atomic
