@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,13 @@ TIERS = {
 }
 POOL, BRIDGE, SILO = IsolationModel.POOL, IsolationModel.BRIDGE, IsolationModel.SILO
 _numbers = itertools.count(1)
+
+
+@functools.cache
+def _root_client(endpoint_url: str, service: str) -> Any:
+    make: Any = boto3.Session("test", "test", region_name=REGION).client
+    return make(service, endpoint_url=endpoint_url, config=Config(s3={"addressing_style": "path"}))
+
 
 Rows = dict[tuple[str, str], Mapping[str, Any]]
 
@@ -64,9 +72,7 @@ class World:
 
     def hand(self, service: str) -> Any:
         """A client with the account's root key: somebody who changes things behind the product's back."""
-        session = boto3.Session("test", "test", region_name=REGION)
-        make: Any = session.client
-        return make(service, endpoint_url=self.endpoint_url, config=Config(s3={"addressing_style": "path"}))
+        return _root_client(self.endpoint_url, service)
 
     def known(self, item: Desired, tenant: TenantFacts | None, *, fresh: bool = False) -> Known:
         """What the engine would let a step know."""
