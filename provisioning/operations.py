@@ -22,6 +22,9 @@ from tenants.models import Cell, Tenant
 from tenants.selectors import facts_of, facts_of_cell
 
 
+READS_EVERYTHING_BACK = (OperationKind.REPAIR, OperationKind.PREPARE_CELL, OperationKind.RESUME, OperationKind.UNDO_OFFBOARD)
+
+
 class BusyError(ConflictError):
     """Another operation of the same tenant or cell is under way."""
 
@@ -30,10 +33,19 @@ class BusyError(ConflictError):
 
 
 def plan_for(
-    operation_kind: OperationKind, *, tenant: Tenant | None = None, cell: Cell | None = None, goal: str = ""
+    operation_kind: OperationKind,
+    *,
+    tenant: Tenant | None = None,
+    cell: Cell | None = None,
+    goal: str = "",
+    again: bool = False,
 ) -> tuple[PlannedStep, ...]:
-    """Give the steps that an operation of this kind would take now. Writes nothing; the console shows it before an operator confirms."""
-    check_all = operation_kind in (OperationKind.REPAIR, OperationKind.PREPARE_CELL)
+    """Give the steps that an operation of this kind would take now. Writes nothing; the console shows it before an operator confirms.
+
+    A repair, a retry (``again``) and whatever makes a tenant active read everything back: what the ledger saw some time ago is not
+    evidence of what is there now.
+    """
+    check_all = again or operation_kind in READS_EVERYTHING_BACK
     destroy = operation_kind in (OperationKind.DEPROVISION, OperationKind.ABANDON)
     if tenant is not None:
         desired = () if destroy else desired_of_tenant(facts_of(tenant), state=goal or tenant.state)
@@ -95,7 +107,7 @@ def restart(operation: Operation, *, actor: Actor, reason: str) -> None:
     operation.steps.exclude(state=StepState.SUCCEEDED).delete()
     goal = str(operation.target.get("state", ""))
     done = operation.steps.count()
-    steps = plan_for(OperationKind(operation.kind), tenant=operation.tenant, cell=operation.cell, goal=goal)
+    steps = plan_for(OperationKind(operation.kind), tenant=operation.tenant, cell=operation.cell, goal=goal, again=True)
     _write_steps(operation, steps, after=done)
     _tell(operation, "operation.retried", actor, reason, {"kind": operation.kind, "steps": len(steps)})
     doorbell.ring_on_commit(operation.pk)

@@ -126,10 +126,27 @@ def test_a_failed_onboarding_can_be_retried(world: World) -> None:
     finish(services.retry(actor=OPERATOR, operation_id=operation.pk, reason="role mended"))
     operation.refresh_from_db()
     assert operation.state == "succeeded"
-    assert operation.steps.count() == operation.steps_total == operation.steps_done == 3
+    assert operation.steps.count() == operation.steps_total == operation.steps_done == 4
+    assert list(operation.steps.values_list("kind", flat=True)) == ["pool", "pool", "client", "store"], "a retry reads all back"
     assert Tenant.objects.get().state == "active"
     with pytest.raises(ConflictError):
         services.retry(actor=OPERATOR, operation_id=operation.pk, reason="again")
+
+
+def test_what_was_lost_between_failure_and_retry_is_made_again(world: World) -> None:
+    world.plan("ensure", "store", fail_with(DeniedError("not allowed")))
+    operation = finish(asked("acme"))
+    world.things.clear()
+    finish(services.retry(actor=OPERATOR, operation_id=operation.pk, reason="role mended"))
+    assert len(world.things) == 3
+
+
+def test_resuming_reads_everything_back(world: World) -> None:
+    tenant = onboarded("initech")
+    finish(services.start_suspend(actor=OPERATOR, tenant_id=tenant.pk, reason="unpaid"))
+    world.things.clear()
+    finish(services.start_resume(actor=OPERATOR, tenant_id=tenant.pk, reason="paid"))
+    assert len(world.things) == 3
 
 
 def test_an_abandoned_onboarding_leaves_nothing(world: World) -> None:
