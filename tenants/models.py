@@ -131,7 +131,8 @@ class Tenant(models.Model):
         indexes = [
             models.Index(fields=["state", "-id"], name="tenant_state_idx"),
             models.Index(fields=["tier", "-id"], name="tenant_tier_idx"),
-            models.Index(fields=["cell", "state"], name="tenant_cell_idx"),
+            models.Index(fields=["cell", "state"], name="tenant_cell_state_idx"),
+            models.Index(fields=["cell", "-id"], name="tenant_cell_idx"),
         ]
         constraints = [
             models.UniqueConstraint(Lower("slug"), name="tenant_slug_unique"),
