@@ -4,24 +4,17 @@
 holds a part outside a stack, and is set right there when it differs, because CloudFormation does not look at what somebody changed by
 hand. The fingerprint of template and parameters goes in as a parameter and a tag and comes back as an output, so that an old success is
 not taken for this one.
-
-A stack that failed in its making is deleted, and one whose update was rolled back is updated again; either way the failure is raised
-with CloudFormation's own reasons, so that it counts against the retries and is seen. Tokens are new with every call: a stack's name is
-unique, and we look before we act, so a repeated call does no harm, while a token used again would be taken for the earlier request.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from core.aws.cloudformation import Stack
-from core.aws.errors import AwsAlreadyExistsError, AwsError
 from core.aws.session import Aws
-from core.errors import DomainError
-from provisioning.resources import access_role, bucket, differences, log_group, table
+from provisioning.resources import access_role, bucket, differences, log_group, table, template
 from provisioning.resources.base import (
     ABSENT,
     OWN,
@@ -34,12 +27,11 @@ from provisioning.resources.base import (
     Spec,
     Wait,
     exists,
-    fingerprint_of,
     is_enabled,
     require_ours,
     tenant_tags,
 )
-from provisioning.resources.template import tenant_template
+from provisioning.resources.deployment import STILLBORN, StackFailedError, create, deployment_of, move_on, reasons_of
 from tenants.facts import CellFacts, TenantFacts
 from tenants.naming import TenantNames, names_of, names_of_cell
 
@@ -47,32 +39,8 @@ KIND = "stack"
 DEPENDS_ON: tuple[str, ...] = ("kms_key", "boundary")
 HOLDS_DATA = True
 
-TAG_DEPLOYMENT = "controlplane:deployment"
 POLL_SECONDS = 10
 PARTS: dict[str, ResourceKind] = {"bucket": bucket, "table": table, "log_group": log_group, "access_role": access_role}
-
-_STILLBORN = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS")
-_ROLLED_BACK = "UPDATE_ROLLBACK_COMPLETE"
-_STUCK = "UPDATE_ROLLBACK_FAILED"
-_TOLD = 5  # reasons in one message
-
-
-class StackFailedError(DomainError):
-    """CloudFormation gave a deployment up; ``detail`` has its reasons. What can be done about it has been started."""
-
-    code = "stack-failed"
-    title = "CloudFormation could not bring the stack about"
-    status = 502
-    retryable = True
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """What is asked of CloudFormation: all of it, known only once the tenant's key exists."""
-
-    fingerprint: str
-    parameters: dict[str, str]
-    tags: dict[str, str]
 
 
 def shape(tenant: TenantFacts) -> tuple[Desired, ...]:
@@ -82,7 +50,7 @@ def shape(tenant: TenantFacts) -> tuple[Desired, ...]:
     names = names_of(tenant)
     spec = {
         "stack": names.stack,
-        "template": tenant_template().digest,
+        "template": template.tenant_template().digest,
         "parameters": _parameters(tenant, names),
         "parts": {
             "bucket": bucket.spec_of(tenant),
@@ -122,12 +90,12 @@ def cell_shape(cell: CellFacts) -> tuple[Desired, ...]:
 
 def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     """Create or update the stack, wait for it, and set right the parts that do not read back as promised."""
-    wanted = _deployment(spec, known)
+    wanted = deployment_of(spec, known)
     stack = None if known.is_new else aws.cloudformation.find_stack(spec["stack"])
     if stack is None:
-        stack = _create(aws, spec, wanted)
+        stack = create(aws, spec, wanted)
     require_ours(stack.tags, spec, f"The stack {stack.name}")
-    stack = _move_on(aws, stack, wanted, known)
+    stack = move_on(aws, stack, wanted, known)
     attributes = {**_attributes(stack, spec), "deploying": wanted.fingerprint}
     if stack.is_busy:
         return Wait(POLL_SECONDS, f"CloudFormation: {stack.status.lower().replace('_', ' ')}", attributes)
@@ -145,7 +113,7 @@ def observe(aws: Aws, spec: Spec, known: Known) -> Observed:
     stack = aws.cloudformation.find_stack(spec["stack"])
     if stack is None:
         return ABSENT
-    wanted = _deployment(spec, known)
+    wanted = deployment_of(spec, known)
     different = [
         *differences.of_values(
             ("deployment", stack.outputs.get("Deployment"), wanted.fingerprint),
@@ -171,55 +139,11 @@ def remove(aws: Aws, spec: Spec, known: Known) -> Removed | Wait:
     return _remove_parts(aws, spec, known) or Removed()
 
 
-def _create(aws: Aws, spec: Spec, wanted: Deployment) -> Stack:
-    with suppress(AwsAlreadyExistsError):  # made by a call whose answer was lost, or by a stranger: its tags will tell
-        aws.cloudformation.create_stack(
-            spec["stack"],
-            template=tenant_template().text,
-            parameters=wanted.parameters,
-            tags=wanted.tags,
-            token=uuid.uuid4().hex,
-            termination_protection=True,
-        )
-    stack = aws.cloudformation.find_stack(spec["stack"])
-    if stack is None:
-        raise StackFailedError("CloudFormation took the stack and does not show it.")
-    return stack
-
-
-def _move_on(aws: Aws, stack: Stack, wanted: Deployment, known: Known) -> Stack:
-    """Start whatever brings the stack nearer to the deployment and give it as it is then; raises StackFailedError for a failure."""
-    if stack.status in _STILLBORN:
-        reasons = _reasons(aws, stack)
-        if stack.termination_protection:
-            aws.cloudformation.put_termination_protection(stack.name, enabled=False)
-        aws.cloudformation.delete_stack(stack.name, token=uuid.uuid4().hex)
-        raise StackFailedError(f"The stack could not be made and is deleted, to be made again. {reasons}")
-    if stack.is_busy:
-        return stack
-    if stack.status == _STUCK:
-        reasons = _reasons(aws, stack)
-        aws.cloudformation.continue_rollback(stack.name, token=uuid.uuid4().hex)
-        raise StackFailedError(f"The stack could not be rolled back; that is tried again. {reasons}")
-    if stack.outputs.get("Deployment") == wanted.fingerprint and wanted.tags.items() <= stack.tags.items():
-        return stack
-    reasons = _reasons(aws, stack) if stack.status == _ROLLED_BACK and known.this.get("deploying") == wanted.fingerprint else ""
-    aws.cloudformation.update_stack(
-        stack.name, template=tenant_template().text, parameters=wanted.parameters, tags=wanted.tags, token=uuid.uuid4().hex
-    )
-    now = aws.cloudformation.find_stack(stack.id) or stack
-    if now.status == _ROLLED_BACK:
-        reasons = _reasons(aws, now)
-    if reasons:
-        raise StackFailedError(f"The update was rolled back; it is tried again. {reasons}")
-    return now
-
-
 def _delete(aws: Aws, stack: Stack, spec: Spec, known: Known) -> Wait | None:
     """Start the deletion; None when the stack is already gone."""
-    if stack.is_busy and stack.status not in _STILLBORN:
+    if stack.is_busy and stack.status not in STILLBORN:
         return Wait(POLL_SECONDS, f"CloudFormation: {stack.status.lower().replace('_', ' ')}")
-    failed = _reasons(aws, stack) if stack.status == "DELETE_FAILED" else ""
+    failed = reasons_of(aws, stack) if stack.status == "DELETE_FAILED" else ""
     waiting = _remove_parts(aws, spec, known) if failed else _prepare_parts(aws, spec)
     if waiting is not None:
         return waiting
@@ -255,22 +179,6 @@ def _remove_parts(aws: Aws, spec: Spec, known: Known) -> Wait | None:
         if isinstance(answer, Wait):
             return answer
     return None
-
-
-def _reasons(aws: Aws, stack: Stack) -> str:
-    """CloudFormation's own words for what failed last, in the order in which it did."""
-    failed = [event for event in aws.cloudformation.list_events(stack.id) if event.status.endswith("_FAILED") and event.reason]
-    told = [f"{event.logical_id}: {event.reason}" for event in reversed(failed[:_TOLD])]
-    if any("DescribeEvents" in event.reason for event in failed):
-        with suppress(AwsError):  # an API of November 2025, which not every partition has
-            told = [*aws.cloudformation.list_validation_failures(stack.id)[:_TOLD]]
-    return "; ".join(told) or stack.reason or f"Status {stack.status}."
-
-
-def _deployment(spec: Spec, known: Known) -> Deployment:
-    parameters = {**spec["parameters"], "KeyArn": str(known.own("kms_key", OWN)["arn"])}
-    fingerprint = fingerprint_of({"template": spec["template"], "parameters": parameters, "tags": spec["tags"]})
-    return Deployment(fingerprint, {**parameters, "Deployment": fingerprint}, {**spec["tags"], TAG_DEPLOYMENT: fingerprint})
 
 
 def _parts(spec: Spec) -> Iterator[tuple[ResourceKind, Spec]]:

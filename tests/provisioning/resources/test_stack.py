@@ -11,10 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from core.aws.cloudformation import Stack
-from provisioning.resources import stack
+from provisioning.resources import stack, template
 from provisioning.resources.base import Desired, Ensured, Removed, Wait
-from provisioning.resources.stack import StackFailedError
-from provisioning.resources.template import Template, tenant_template
+from provisioning.resources.deployment import StackFailedError
 from tenants.facts import TenantFacts
 from tests import faults
 from tests.provisioning.resources.world import SILO, TIERS, World
@@ -60,8 +59,8 @@ def test_an_update_that_is_rolled_back_says_why_and_leaves_what_was(
     name = f"{item.spec['stack']}-more"
     _stranger_bucket(town, name)
     more = f"Resources:\n  More:\n    Type: AWS::S3::Bucket\n    Properties:\n      BucketName: {name}\n"
-    text = tenant_template().text.replace("Resources:\n", more)
-    monkeypatch.setattr(stack, "tenant_template", lambda: Template(text, "other"))
+    text = template.tenant_template().text.replace("Resources:\n", more)
+    monkeypatch.setattr(template, "tenant_template", lambda: template.Template(text, "other"))
     newer = town.desired(tenant)["stack"]
     for _ in range(2):
         with pytest.raises(StackFailedError, match="already exists"):
