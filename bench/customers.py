@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from django.db import connection
 
 from bench.clock import Spent, timed
 from core.actors import operator
@@ -57,3 +61,36 @@ def onboard(model: str) -> Onboarding:
     if found[0] != OperationState.SUCCEEDED:
         raise NotOnboardedError(f"{model} {slug}: {' '.join(found)}")
     return Onboarding(operation.tenant_id or "", email, accept, run)
+
+
+def onboard_many(models: Sequence[str], workers: int) -> Spent:
+    """Onboard one tenant of each of ``models`` by so many threads; the first error of a thread is raised here."""
+    todo, errors = iter(models), list[BaseException]()
+    lock = threading.Lock()
+
+    def take() -> Iterator[str]:
+        while not errors:
+            with lock:
+                model = next(todo, None)
+            if model is None:
+                return
+            yield model
+
+    def work() -> None:
+        try:
+            for model in take():
+                onboard(model)
+        except Exception as error:  # noqa: BLE001  # raised again in the caller's thread
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(workers)]
+    with timed() as spent:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    if errors:
+        raise errors[0]
+    return spent

@@ -77,7 +77,7 @@ def measure(ground: Ground, *, quick: bool) -> Result:
     cell = prepare_cell(ground)
     script = Script(ground.standin.endpoint_url, cell.region)
     sides = [_prepare(model, script) for model in TIERS]
-    rounds = 5 if quick else 25
+    rounds = 3 if quick else 25
     for number in range(rounds):
         for side in sides:
             if number % 2:
