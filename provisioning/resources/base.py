@@ -47,11 +47,17 @@ class Desired:
 def fingerprint_of(spec: Spec) -> str:
     """Give the hex SHA-256 of a spec in canonical JSON (sorted keys, no blanks).
 
-    The release tag does not count: it says which release last wrote a resource, and a new release alone must not remake every tenant.
+    The release tag does not count, at any depth: it says which release last wrote a resource, and a new release alone must not remake
+    every tenant.
     """
-    tags = {key: value for key, value in spec.get("tags", {}).items() if key != TAG_RELEASE}
-    text = json.dumps({**spec, "tags": tags}, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    text = json.dumps(_without_release(spec), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _without_release(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_release(inner) for key, inner in value.items() if key != TAG_RELEASE}
+    return [_without_release(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,3 +80,5 @@ def test_the_release_that_wrote_a_resource_does_not_count_as_a_difference() -> N
     tags = {"controlplane:release": "1", "controlplane:tenant": "t"}
     assert fingerprint_of({"tags": tags}) == fingerprint_of({"tags": {**tags, "controlplane:release": "2"}})
     assert fingerprint_of({"tags": tags}) != fingerprint_of({"tags": {**tags, "controlplane:tenant": "u"}})
+    newer = {**tags, "controlplane:release": "2"}
+    assert fingerprint_of({"parts": [{"tags": tags}]}) == fingerprint_of({"parts": [{"tags": newer}]})
