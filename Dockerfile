@@ -18,7 +18,7 @@ COPY requirements.txt /build/
 RUN python -m venv /venv \
  && /venv/bin/pip install --require-hashes --only-binary :all: -r /build/requirements.txt
 WORKDIR /app
-COPY manage.py ./
+COPY manage.py gunicorn.conf.py ./
 COPY core core
 COPY tenants tenants
 COPY provisioning provisioning

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ _context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=_NOT
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message", "request", "server_time"}
 """Attributes that every record has, and those of Django's that hold live objects: whatever else is there came by ``extra``."""
 _MARK = "_without_secrets"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @contextmanager
@@ -60,7 +62,10 @@ class WithoutSecrets(logging.Filter):
             record.msg = f"[a message that could not be formatted, from {record.pathname}:{record.lineno}]"
         record.args = ()
         extras = {name: value for name, value in vars(record).items() if name not in _OWN and name != _MARK}
-        for name, value in {**_context.get(), **extras}.items():
+        # Django logs refused requests after the middleware has ended, and with it the context; the request itself still knows.
+        request_id = getattr(vars(record).get("request"), "request_id", None)
+        bound = {"request_id": request_id} if isinstance(request_id, str) else {}
+        for name, value in {**_context.get(), **bound, **extras}.items():
             setattr(record, name, REMOVED if is_secret_name(name) else redact(value))
         if record.exc_info:
             record.exc_text = redact_text(logging.Formatter().formatException(record.exc_info))
@@ -98,16 +103,18 @@ class JsonFormatter(logging.Formatter):
 
 
 class ConsoleFormatter(logging.Formatter):
-    """A line for people: time of day, level, logger, message, then ids and extras as ``name=value``."""
+    """A line for people: time of day, level, logger, message, then ids and extras as ``name=value``.
+
+    Control characters are shown, not obeyed: what a caller sends can neither forge a line nor move the terminal's cursor.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line, with a traceback below it where there is one. A line break in the message is shown, not obeyed."""
+        """Give the line, with a traceback below it where there is one."""
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        message = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
         fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
-        parts = [f"{moment} {record.levelname:<7} {record.name:<28} {message}", fields]
-        text = "  ".join(part for part in parts if part)
-        return "\n".join(part for part in (text, record.exc_text, record.stack_info) if part)
+        parts = [f"{moment} {record.levelname:<7} {record.name:<28} {record.getMessage()}", fields]
+        line = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], "  ".join(part for part in parts if part))
+        return "\n".join(part for part in (line, record.exc_text, record.stack_info) if part)
 
 
 def logging_settings(*, as_json: bool, level: str) -> dict[str, Any]:
@@ -127,6 +134,11 @@ def logging_settings(*, as_json: bool, level: str) -> dict[str, Any]:
             # Django's own handlers mail admins and write only under DEBUG; ours replaces both.
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
+            # A stranger's Host header is no error of ours, and its traceback says nothing; the access line tells of the 400.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
+            # gunicorn's own lines, where it runs us (gunicorn.conf.py).
+            "gunicorn.error": {"handlers": [], "level": level, "propagate": True},
+            "gunicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
             # At DEBUG these two write whole requests with their headers; nothing may turn that on by lowering our level.
             "botocore": {"level": "WARNING"},
             "urllib3": {"level": "WARNING"},

@@ -1,13 +1,17 @@
-"""Request ids in and out: ``X-Request-Id`` for people, the W3C trace context for tracing systems.
+"""Request ids in and out: ``X-Request-Id`` for people, the W3C trace context for tracing systems; and one log line a request.
 
 A caller's ``X-Request-Id`` is kept when it is harmless (8 to 128 letters, digits, ``.``, ``_``, ``-``), otherwise a fresh one is made. The
 trace id of a valid ``traceparent`` (https://www.w3.org/TR/trace-context/#traceparent-header) is logged beside it; an invalid one is
 ignored, as the recommendation demands.
+
+The line carries method, path, status and time, never the query string. Probes and static files are logged at DEBUG.
 """
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 import uuid
 from collections.abc import Callable
 
@@ -15,7 +19,10 @@ from django.http import HttpRequest, HttpResponse
 
 from controlplane.logs import log_context
 
+logger = logging.getLogger("controlplane.access")
+
 HEADER = "X-Request-Id"
+QUIET_PATHS = ("/livez", "/readyz", "/static/")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?P<more>-.*)?")
 
@@ -34,7 +41,7 @@ def trace_id_of(traceparent: str | None) -> str | None:
 
 
 class RequestIds:
-    """Middleware that binds both ids to the logs, puts ``request.request_id`` on the request and answers with the header."""
+    """Middleware that binds both ids to the logs, puts ``request.request_id`` on the request, and answers with the header."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -44,6 +51,16 @@ class RequestIds:
         identity = request_id_of(request.headers.get(HEADER))
         request.request_id = identity  # type: ignore[attr-defined]  # the framework's own way to hand values on
         with log_context(request_id=identity, trace_id=trace_id_of(request.headers.get("traceparent"))):
+            started = time.perf_counter()
             response = self.get_response(request)
+            quiet = request.path_info.startswith(QUIET_PATHS)
+            logger.log(
+                logging.DEBUG if quiet else logging.INFO,
+                "%s %s: %d",
+                request.method,
+                request.path_info,
+                response.status_code,
+                extra={"milliseconds": round((time.perf_counter() - started) * 1000, 1)},
+            )
         response.headers[HEADER] = identity
         return response

@@ -131,6 +131,21 @@ def test_djangos_live_request_object_is_left_out(as_json: Written) -> None:
     assert "request" not in as_json.json()
 
 
+def test_a_refused_request_is_logged_with_its_id_after_the_middleware_has_ended(as_json: Written) -> None:
+    class Request:
+        request_id = "request-1"
+
+    logging.getLogger("django.request").warning("Unauthorized: /x", extra={"request": Request(), "status_code": 401})
+    assert as_json.json()["request_id"] == "request-1"
+
+
+def test_control_characters_are_shown_and_not_obeyed(written: Written) -> None:
+    logging.getLogger("x").info("a\x1b[2Jb\rc", extra={"path": "/x\nFORGED"})
+    text = written.getvalue()
+    assert text.count("\n") == 1
+    assert not {"\x1b", "\r"} & set(text)
+
+
 def test_no_logger_has_a_way_past_the_filter() -> None:
     """Every handler of the configuration in use carries the filter, and no library's logger brings a handler of its own."""
     configuration = settings.LOGGING

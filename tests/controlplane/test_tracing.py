@@ -45,6 +45,14 @@ def test_both_ids_are_bound_for_the_request_and_no_longer() -> None:
     assert current_ids() == {}
 
 
+def test_a_request_is_one_line_without_its_query(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "controlplane.access"):
+        client.get("/livez?token=hunter2")
+        client.get("/nowhere/?q=hunter2")
+    lines = [record.getMessage() for record in caplog.records if record.name == "controlplane.access"]
+    assert lines == ["GET /nowhere/: 404"]
+
+
 @pytest.mark.parametrize("header", [PARENT, f"cc-{TRACE}-00f067aa0ba902b7-01-what-comes-later", f"  {PARENT}  "])
 def test_a_valid_trace_parent(header: str) -> None:
     assert trace_id_of(header) == TRACE
