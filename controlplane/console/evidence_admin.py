@@ -31,11 +31,15 @@ class EvidenceAdmin(ReadOnlyAdmin):
         row = self.get_object(request, raw_id(object_id))
         if row is None:
             raise Http404
+        title = self.row_title(row)
+        request.console_title = title  # type: ignore[attr-defined]  # as in readonly
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "original": row,
-            "title": str(row),
+            "title": title,
+            "back_url": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"),
+            "list_title": self.list_title,
             "facts": self.facts(row),
             "document": json.dumps(self.document(row), indent=2, ensure_ascii=False, sort_keys=True),
         }
@@ -44,6 +48,10 @@ class EvidenceAdmin(ReadOnlyAdmin):
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """A row of evidence has no history: it is one."""
         raise Http404
+
+    def row_title(self, row: Any) -> str:
+        """Give what a row is called."""
+        return str(row)
 
     def facts(self, row: Any) -> list[tuple[str, Any]]:
         """Give the label and the value of each fact."""
@@ -92,10 +100,15 @@ class ResourceAdmin(EvidenceAdmin):
         text = "; ".join(str(item) for item in row.differences)
         return format_html('<span class="cp-cut" title="{}">{}</span>', text, text)
 
+    def row_title(self, row: Resource) -> str:
+        """What it is, and whose."""
+        what = words.resource_of(row.kind, row.name)
+        return f"{what[:1].upper()}{what[1:]}: {row.tenant or row.cell}"
+
     def facts(self, row: Resource) -> list[tuple[str, Any]]:
         """What it is, whose, and what was read back."""
         return [
-            ("Resource", f"{words.kind_of(row.kind)} {row.name}"),
+            ("Resource", words.resource_of(row.kind, row.name)),
             ("Of", tenant_link(row.tenant_id) if row.tenant_id else f"cell {row.cell}"),
             ("State", markup.badge("resource", row.state)),
             ("Observed", markup.moment(row.observed_at, relative=False)),

@@ -22,12 +22,15 @@ def label(text: str, tone: str) -> SafeString:
     return format_html('<span class="cp-badge cp-{}">{}</span>', tone, text)
 
 
-def moment(value: datetime | None, *, relative: bool = True) -> SafeString:
-    """Give a time in UTC; the script shows it relative to now and keeps the full one as a hint."""
+def moment(value: datetime | None, *, relative: bool = True, due: bool = False) -> SafeString:
+    """Give a time in UTC; the script shows it relative to now and keeps the full one as a hint.
+
+    ``due`` is for the time from which a worker may go on: once it has passed, the script says so instead of *3 min ago*.
+    """
     if value is None:
         return SafeString("")
     text = date_format(localtime(value), "j M Y, H:i:s")
-    attribute = SafeString(" data-relative") if relative else ""
+    attribute = SafeString((" data-relative" if relative else "") + (" data-due" if due else ""))
     return format_html('<time datetime="{}"{}>{} UTC</time>', value.isoformat(), attribute, text)
 
 

@@ -20,7 +20,7 @@ EVENTS_SHOWN = 12
 
 
 def moving(tenant: Tenant, request: HttpRequest) -> dict[str, Any]:
-    """Give the part that renews itself: state, acts, timeline and ledger, in a fixed number of queries."""
+    """Give the part that renews itself: state, acts, timeline, ledger and activity, in a fixed number of queries."""
     rows = list(selectors.list_operations(tenant_id=tenant.pk)[: OPERATIONS_SHOWN + 1])
     lines = timeline.lines_of(rows[:OPERATIONS_SHOWN])
     first = lines[0] if lines else None
@@ -36,17 +36,17 @@ def moving(tenant: Tenant, request: HttpRequest) -> dict[str, Any]:
         "may_act": acting,
         "acts": acts.of_tenant(tenant) if acting else (),
         "operation_acts": acts.of_operation(latest) if acting and latest else (),
+        "events": events.lines_of(list_events(tenant_id=tenant.pk)[:EVENTS_SHOWN]),
+        "audit_url": f"{reverse('admin:audit_auditevent_changelist')}?q={tenant.pk}",
         "grace": words.lasted(timedelta(seconds=tenant.tier.offboarding_grace_seconds)),
     }
 
 
 def whole(tenant: Tenant, request: HttpRequest) -> dict[str, Any]:
-    """Give the whole page: the moving part, and the activity from the audit log."""
+    """Give the whole page: the moving part, and where to ask for it again."""
     return {
         **moving(tenant, request),
         "live_url": reverse("admin:tenants_tenant_live", args=[tenant.pk]),
-        "events": events.lines_of(list_events(tenant_id=tenant.pk)[:EVENTS_SHOWN]),
-        "audit_url": f"{reverse('admin:audit_auditevent_changelist')}?q={tenant.pk}",
     }
 
 
@@ -70,7 +70,7 @@ def ledger(rows: Any) -> list[dict[str, Any]]:
 
 def address_of(attributes: dict[str, Any]) -> str:
     """Give the one attribute by which a person would look for the resource in AWS."""
-    for name in ("arn", "id", "user_pool_id", "client_id", "stack_id", "name", "bucket", "prefix"):
+    for name in ("arn", "client_id", "username", "stack_id", "pool_id", "bucket", "prefix", "name"):
         value = attributes.get(name)
         if isinstance(value, str) and value:
             return value

@@ -25,6 +25,12 @@ def moment(value: datetime | None) -> SafeString:
 
 
 @register.simple_tag
+def due(value: datetime | None) -> SafeString:
+    """``{% due line.not_before %}``: when a worker goes on."""
+    return markup.moment(value, due=True)
+
+
+@register.simple_tag
 def clock(value: datetime | None) -> SafeString:
     """``{% clock row.due_at %}``: the full time."""
     return markup.moment(value, relative=False)

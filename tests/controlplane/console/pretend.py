@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from core.aws.calls import Call, _records
 from provisioning import desired, drift, engine, plan, resources
 from provisioning.resources.base import Ensured, Known, Observed, Removed, Spec, Wait
+
+SECONDS = {"stack": 31.0, "user_pool": 0.9, "kms_key": 0.6, "access_role": 1.4, "administrator": 0.7}
 
 
 @dataclass
@@ -19,6 +24,17 @@ class PretendAws:
 
     made: set[tuple[str, str]] = field(default_factory=set)
     instead: dict[str, list[Callable[[], Any]]] = field(default_factory=dict)
+    clock: Callable[[float], None] | None = None
+    """Moves a test's clock on by the seconds that a call would take; None where time does not matter."""
+
+    def take_time(self, kind: str) -> None:
+        """Let a call take its time, and leave a request id as a real one would."""
+        calls = _records.get()
+        if self.clock is None or calls is None:
+            return
+        for number in range(3):
+            self.clock(SECONDS.get(kind, 0.25) / 3)
+            calls.append(Call("pretended", f"Make{number}", str(uuid.UUID(int=random.getrandbits(128), version=4)), "", 80.0))
 
     def next_for(self, kind: str, *acts: Callable[[], Any]) -> None:
         """Let the next ``ensure`` calls of a kind do these things; an act may raise, or give a Wait."""
@@ -38,6 +54,7 @@ class PretendKind:
         return self.KIND, str(tags.get("controlplane:tenant") or tags)
 
     def ensure(self, aws: object, spec: Spec, known: Known) -> Ensured | Wait:
+        self._aws.take_time(self.KIND)
         planned = self._aws.instead.get(self.KIND)
         answer = planned.pop(0)() if planned else None
         if isinstance(answer, Wait):

@@ -26,7 +26,7 @@
     root.querySelectorAll("time[data-relative]").forEach((element) => {
       const date = new Date(element.dateTime);
       if (!element.title) element.title = element.textContent.trim();
-      element.textContent = ago(date);
+      element.textContent = "due" in element.dataset && date < Date.now() ? "as soon as a worker is free" : ago(date);
     });
     root.querySelectorAll("[data-since]").forEach((element) => {
       element.textContent = lasted(Math.max(0, (Date.now() - new Date(element.dataset.since)) / 1000));
