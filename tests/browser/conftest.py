@@ -60,7 +60,7 @@ class Watched:
     def __init__(self, browser: Browser, base: str, *, theme: str, size: dict[str, int]) -> None:
         self.base, self.theme = base, theme
         self.context: BrowserContext = browser.new_context(base_url=base, viewport=size, color_scheme=theme)  # type: ignore[arg-type]
-        self.context.add_init_script(f"localStorage.setItem('adminTheme', '\"{theme}\"')")
+        self.context.add_init_script(f"try {{ localStorage.setItem('adminTheme', '\"{theme}\"') }} catch {{ }}")
         self.complaints: list[str] = []
         self.allowed: set[int] = set()
         self.page: Page = self.context.new_page()
