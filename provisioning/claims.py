@@ -18,6 +18,9 @@ from django.utils import timezone
 
 from core.errors import ConflictError
 from provisioning.models import Operation, OperationState
+from provisioning.statements import Update
+
+_update_held = Update(Operation, "id", "attempt", "state")
 
 
 class LostClaimError(ConflictError):
@@ -72,8 +75,7 @@ def hold(claim: Claim, **changes: Any) -> None:
     Call it first in the recording transaction: it locks the row, and its failure undoes all that comes after.
     """
     values = {"lease_until": timezone.now() + lease(), **changes}
-    mine = Operation.objects.filter(pk=claim.operation.pk, attempt=claim.attempt, state=OperationState.RUNNING)
-    if mine.update(**values) != 1:
+    if _update_held(claim.operation.pk, claim.attempt, OperationState.RUNNING, **values) != 1:
         raise LostClaimError(f"Operation {claim.operation.pk} was taken over after attempt {claim.attempt}.")
 
 

@@ -25,10 +25,12 @@ from provisioning.models import Operation, OperationState, Step, StepAction, Ste
 from provisioning.outcomes import Done, Failed, Later, Outcome, after_error
 from provisioning.resources import KINDS
 from provisioning.resources.base import Known, MissingDependencyError, Removed, Wait
+from provisioning.statements import Update
 from tenants.naming import session_name
 from tenants.selectors import facts_of, facts_of_cell
 
 logger = logging.getLogger(__name__)
+_update_step = Update(Step, "id")
 
 
 class NotObservedError(DomainError):
@@ -166,13 +168,14 @@ def _begin_next(work: Run) -> None:
     step.tries += 1
     step.started_at = step.started_at or timezone.now()
     step.state = StepState.RUNNING
-    Step.objects.filter(pk=step.pk).update(state=step.state, tries=step.tries, started_at=step.started_at)
+    _update_step(step.pk, state=step.state, tries=step.tries, started_at=step.started_at)
     work.ledger.intend(step)
 
 
 def _settle(work: Run, step: Step, outcome: Done) -> None:
     now = timezone.now()
-    Step.objects.filter(pk=step.pk).update(
+    _update_step(
+        step.pk,
         state=StepState.SUCCEEDED,
         finished_at=now,
         note="",
@@ -192,7 +195,8 @@ def _postpone(work: Run, step: Step, outcome: Later) -> None:
     not_before = timezone.now() + outcome.delay
     claims.hold(work.claim, state=OperationState.WAITING, not_before=not_before, lease_until=None)
     step.failures = step.failures + 1 if outcome.error_code else step.failures
-    Step.objects.filter(pk=step.pk).update(
+    _update_step(
+        step.pk,
         state=StepState.WAITING,
         failures=step.failures,
         note=outcome.why[:500],
@@ -206,7 +210,8 @@ def _postpone(work: Run, step: Step, outcome: Later) -> None:
 
 
 def _fail(work: Run, step: Step, outcome: Failed) -> None:
-    Step.objects.filter(pk=step.pk).update(
+    _update_step(
+        step.pk,
         state=StepState.FAILED,
         finished_at=timezone.now(),
         error_code=outcome.error_code[:100],

@@ -13,6 +13,9 @@ from typing import Any
 from provisioning.models import Operation, Resource, ResourceState, Step, StepAction
 from provisioning.plan import Entry
 from provisioning.resources.base import Attributes, Known, fingerprint_of
+from provisioning.statements import Update
+
+_update_row = Update(Resource, "id")
 
 
 def entries_of(*, tenant_id: str | None = None, cell_id: str | None = None) -> tuple[Entry, ...]:
@@ -87,7 +90,7 @@ class Ledger:
                 **values,
             )
             return
-        Resource.objects.filter(pk=row.pk).update(operation_id=self._operation.pk, **values)
+        _update_row(row.pk, operation_id=self._operation.pk, **values)
         for name, value in values.items():
             setattr(row, name, value)
 
