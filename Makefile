@@ -65,8 +65,8 @@ test-long: $(DEV) ## Run the tests that take minutes as well
 
 CHECKS := check-format check-lint check-types check-floors check-django check-templates check-shell check-image
 .PHONY: check $(CHECKS)
-check: $(CHECKS) ## Format, lint, types, floors, migrations, deployment checks, templates, scripts, image
-	@echo "All checks passed."
+check: $(DEV) ## Format, lint, types, floors, migrations, deployment checks, templates, scripts, image
+	@$(MAKE) --keep-going $(CHECKS) && echo "All checks passed."
 
 check-format: $(DEV)
 	$(BIN)/ruff format --check --quiet .
