@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from provisioning.isolation.access import access_statements, scope_of
 from provisioning.isolation.documents import as_text
 from tenants.facts import Capabilities, TenantFacts
 from tests.provisioning.isolation.doors import ITEMS, KEYS, OBJECTS, is_open
+from tests.provisioning.isolation.test_enforced import GAPS
 from tests.provisioning.isolation.test_enforced_provisioner import OPEN_TRUST
 from tests.provisioning.isolation.world import CELL, MODELS, Clients, Place, World
 
@@ -102,3 +104,9 @@ def test_the_boundary_condition_is_not_filled_in(world: World) -> None:
 def test_the_embedded_cell_claims_nothing_that_the_stand_in_lacks() -> None:
     assert not any(dataclasses.asdict(CELL.capabilities).values())
     assert all(dataclasses.asdict(REAL.capabilities).values())
+
+
+def test_the_page_on_fidelity_names_every_capability_and_every_door_with_a_gap() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "fidelity.md").read_text()
+    assert [name for name in Capabilities.__slots__ if f"| `{name}` |" not in page] == []
+    assert {reason.split()[0] for reason in GAPS.values()} == {"dynamodb:LeadingKeys", "kms:EncryptionContext"}

@@ -153,6 +153,12 @@ def test_a_listing_of_the_exact_ancestor_is_caught() -> None:
     assert not listing_hides("mutant", mutant, BRIDGE, REAL).is_proved
 
 
+def test_a_listing_by_a_wider_action_is_caught() -> None:
+    wider = {**BRIDGE["Statement"][1], "Action": ["s3:Li*"], "Condition": {"StringLike": {"s3:prefix": "tenants/*"}}}
+    mutant = {**BRIDGE, "Statement": [wider]}
+    assert not listing_hides("mutant", mutant, BRIDGE, REAL).is_proved
+
+
 def test_ids_with_a_slash_are_caught() -> None:
     assert not apart("slash", BRIDGE, BRIDGE, SLASHED).is_proved
 
@@ -180,7 +186,7 @@ def test_what_the_proof_does_not_know_is_refused(change: dict[str, Any]) -> None
 
 
 def test_an_unknown_answer_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    from provisioning.isolation import prover
+    from provisioning.isolation import question
 
     class Unsure:
         def isUnsat(self) -> bool:  # noqa: N802  # cvc5's name
@@ -196,17 +202,17 @@ def test_an_unknown_answer_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None
         def checkSat(self) -> Unsure:  # noqa: N802
             return Unsure()
 
-    monkeypatch.setattr(prover.importlib.import_module("cvc5"), "Solver", Solver)
+    monkeypatch.setattr(question.importlib.import_module("cvc5"), "Solver", Solver)
     with pytest.raises(ProofUnknownError):
         apart("unknown", BRIDGE, BRIDGE, REAL)
 
 
 def test_without_cvc5_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from provisioning.isolation import prover
+    from provisioning.isolation import question
 
     def missing(_: str) -> Any:
         raise ImportError
 
-    monkeypatch.setattr(prover.importlib, "import_module", missing)
-    with pytest.raises(prover.ProverMissingError, match=r"requirements-dev\.txt"):
+    monkeypatch.setattr(question.importlib, "import_module", missing)
+    with pytest.raises(question.ProverMissingError, match=r"requirements-dev\.txt"):
         apart("missing", BRIDGE, BRIDGE, REAL)
