@@ -94,9 +94,9 @@ def _code_is_right(request: HttpRequest, form: ConfirmForm, asks_code: bool) -> 
     verdict = refresh(request, form.cleaned_data.get("code", ""))
     if verdict is Verdict.RIGHT:
         return True
-    throttled = verdict is Verdict.THROTTLED
-    trail.refused(request.user.get_username(), "throttled" if throttled else "wrong code", address_of(request))
-    form.add_error("code", THROTTLED_CODE if throttled else WRONG_CODE)
+    if verdict is not Verdict.THROTTLED:
+        trail.refused(request.user.get_username(), "wrong code", address_of(request))
+    form.add_error("code", THROTTLED_CODE if verdict is Verdict.THROTTLED else WRONG_CODE)
     return False
 
 

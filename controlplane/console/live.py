@@ -16,8 +16,10 @@ SOON_SECONDS = 1
 SELDOM_SECONDS = 6
 
 
-def fragment(request: HttpRequest, template: str, context: dict[str, Any], *, is_moving: bool) -> HttpResponse:
-    """Give the fragment, or 304 when the browser already shows this one."""
+def fragment(
+    request: HttpRequest, template: str, context: dict[str, Any], *, is_moving: bool, soon: int = SOON_SECONDS
+) -> HttpResponse:
+    """Give the fragment, or 304 when the browser already shows this one. ``soon`` is the pace while something moves."""
     body = render_to_string(template, context, request).encode()
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     response: HttpResponse
@@ -26,5 +28,5 @@ def fragment(request: HttpRequest, template: str, context: dict[str, Any], *, is
     else:
         response = HttpResponse(body, content_type="text/html; charset=utf-8")
     response.headers["ETag"] = etag
-    response.headers["X-Live-Seconds"] = str(SOON_SECONDS if is_moving else SELDOM_SECONDS)
+    response.headers["X-Live-Seconds"] = str(soon if is_moving else SELDOM_SECONDS)
     return response

@@ -1,6 +1,7 @@
 """Signing in: the password, then a TOTP code, or the enrolment of an authenticator where the operator has none. Nothing works between.
 
-Every outcome is audited with the account it concerns; a name that belongs to nobody is never written down, as it may be a password.
+Every outcome is audited with the account it concerns; a name that belongs to nobody is never written down, as it may be a password. An
+attempt that is turned away because of earlier ones is not: those are in the log, and nobody can fill it with waiting.
 """
 
 from __future__ import annotations
@@ -53,7 +54,6 @@ def password_step(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         username, address = form.cleaned_data["username"], address_of(request)
         if wait := throttle.wait_seconds(username, address):
-            trail.refused(username, "throttled", address)
             form.add_error(None, f"Too many failed attempts. Try again in {wait} second{'s' if wait > 1 else ''}.")
         elif (problem := _check_password(request, form)) is not None:
             form.add_error(None, problem)
@@ -70,8 +70,8 @@ def _check_password(request: HttpRequest, form: PasswordForm) -> str | None:
     username, address = form.cleaned_data["username"], address_of(request)
     user = authenticate(request, username=username, password=form.cleaned_data["password"])
     if not isinstance(user, User):
-        throttle.note_failure(username, address)
-        trail.refused(username, "wrong password", address)
+        is_held_up = throttle.note_failure(username, address)
+        trail.refused(username, "wrong password, and held up" if is_held_up else "wrong password", address)
         return WRONG_PASSWORD
     if role_of(user) is None:
         trail.refused(username, "no role", address)
@@ -127,9 +127,9 @@ def _code_page(request: HttpRequest, template: str, title: str, form: CodeForm, 
 
 
 def _refuse_code(request: HttpRequest, form: CodeForm, who: pending.Pending, verdict: Verdict) -> None:
-    throttled = verdict is Verdict.THROTTLED
-    trail.refused(who.user.get_username(), "throttled" if throttled else "wrong code", address_of(request))
-    form.add_error("code", THROTTLED_CODE if throttled else WRONG_CODE)
+    if verdict is not Verdict.THROTTLED:
+        trail.refused(who.user.get_username(), "wrong code", address_of(request))
+    form.add_error("code", THROTTLED_CODE if verdict is Verdict.THROTTLED else WRONG_CODE)
 
 
 def _welcome(request: HttpRequest, who: pending.Pending, device: Any, *, enrolled: bool) -> HttpResponse:

@@ -53,9 +53,10 @@ def wait_seconds(username: str, address: str) -> int:
 
 
 @transaction.atomic
-def note_failure(username: str, address: str) -> None:
-    """Count a failed attempt under all three keys."""
+def note_failure(username: str, address: str) -> bool:
+    """Count a failed attempt under all three keys; True when the next attempt will have to wait."""
     now = timezone.now()
+    is_held_up = False
     SignInThrottle.objects.filter(last_failed_at__lt=now - FORGET_AFTER).delete()
     for key, patience in sorted(_keys(username, address).items()):
         row, _ = SignInThrottle.objects.select_for_update().get_or_create(key=key, defaults={"last_failed_at": now})
@@ -63,6 +64,8 @@ def note_failure(username: str, address: str) -> None:
         row.last_failed_at = now
         row.blocked_until = _blocked_until(row.failures, patience, now)
         row.save()
+        is_held_up = is_held_up or row.blocked_until is not None
+    return is_held_up
 
 
 def _blocked_until(failures: int, patience: Patience, now: datetime) -> datetime | None:
