@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.contrib.auth import logout as end_session
 from django.contrib.auth.models import User
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
@@ -34,6 +37,20 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         """Take pages of ours and no others: libraries register theirs as well, and Django's show password hashes and TOTP secrets."""
         if admin_class is not None and issubclass(admin_class, ReadOnlyAdmin):
             super().register(model_or_iterable, admin_class, **options)
+
+    def admin_view(self, view: Callable[..., HttpResponseBase], cacheable: bool = False) -> Callable[..., HttpResponseBase]:
+        """Guard every page: role and second factor first, then no NUL in anything that was sent, which PostgreSQL would choke on."""
+
+        @functools.wraps(view)
+        def without_nul(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if "\x00" in request.path_info:
+                raise Http404
+            if any("\x00" in value for value in (*_values(request.GET), *_values(request.POST))):
+                raise BadRequest("There is a NUL in the request.")
+            return view(request, *args, **kwargs)
+
+        guarded: Callable[..., HttpResponseBase] = super().admin_view(without_nul, cacheable)
+        return guarded
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Only a session with a role and a second factor: every page asks this."""
@@ -94,6 +111,10 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         answer = view(request)
         assert isinstance(answer, HttpResponse)
         return answer
+
+
+def _values(sent: QueryDict) -> Iterator[str]:
+    return (str(value) for _, values in sent.lists() for value in values)
 
 
 class _PasswordChange(PasswordChangeView):
