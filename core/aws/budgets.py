@@ -147,7 +147,7 @@ _BUDGETS: tuple[Budget, ...] = (
         "cloudformation",
         "read",
         10,
-        "DescribeStacks DescribeStackEvents ListStackResources DescribeChangeSet GetTemplate",
+        "DescribeStacks DescribeStackEvents DescribeEvents ListStackResources DescribeChangeSet GetTemplate",
         published=False,
     ),
     _budget("s3", "buckets", 10, "CreateBucket DeleteBucket", published=False),
