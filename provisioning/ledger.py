@@ -20,7 +20,9 @@ _update_row = Update(Resource, "id")
 
 def entries_of(*, tenant_id: str | None = None, cell_id: str | None = None) -> tuple[Entry, ...]:
     """Give the planner's view of what is recorded for a tenant, or for a cell's shared resources."""
-    rows = Resource.objects.filter(tenant_id=tenant_id, cell_id=cell_id).exclude(state=ResourceState.ABSENT)
+    rows = (
+        Resource.objects.filter(tenant_id=tenant_id, cell_id=cell_id).exclude(state=ResourceState.ABSENT).order_by("kind", "name")
+    )
     return tuple(Entry(row.kind, row.name, row.state, row.fingerprint, row.spec) for row in rows)
 
 
@@ -29,7 +31,7 @@ class Ledger:
 
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
-        rows = Resource.objects.filter(tenant_id=operation.tenant_id, cell_id=operation.cell_id)
+        rows = Resource.objects.filter(tenant_id=operation.tenant_id, cell_id=operation.cell_id).order_by()
         self._rows: dict[tuple[str, str], Resource] = {(row.kind, row.name): row for row in rows}
         self._shared = self._shared_attributes(operation)
         # Whether nothing begun for the step's resource is unaccounted for: its first try, and no earlier operation left it half made.
@@ -39,7 +41,11 @@ class Ledger:
     def _shared_attributes(operation: Operation) -> Mapping[tuple[str, str], Attributes]:
         if operation.tenant is None:
             return {}
-        rows = Resource.objects.filter(cell_id=operation.tenant.cell_id).exclude(state=ResourceState.ABSENT)
+        rows = (
+            Resource.objects.filter(cell_id=operation.tenant.cell_id, tenant__isnull=True)
+            .exclude(state=ResourceState.ABSENT)
+            .order_by()
+        )
         return {(kind, name): attributes for kind, name, attributes in rows.values_list("kind", "name", "attributes")}
 
     def known_to(self, step: Step) -> Known:

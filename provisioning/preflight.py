@@ -103,13 +103,16 @@ def usage_of(cell: Cell) -> Counter[str]:
     facts = facts_of_cell(cell)
     used: Counter[str] = Counter()
     living = Tenant.objects.filter(cell=cell).exclude(state=TenantState.CLOSED)
-    for model, number in living.values_list("tier__isolation_model").annotate(number=Count("pk")).order_by():
-        for quota, each in need_of(TierFacts("any", IsolationModel(model)), facts).items():
+    models = dict(Tier.objects.values_list("pk", "isolation_model"))
+    for tier, number in living.values_list("tier_id").annotate(number=Count("pk")).order_by():
+        for quota, each in need_of(TierFacts("any", IsolationModel(models[tier])), facts).items():
             used[quota] += each * number
-    retained = Resource.objects.filter(tenant__cell=cell, state=ResourceState.RETAINED)
-    shared = Resource.objects.filter(cell=cell).exclude(state=ResourceState.ABSENT)
-    for rows in (retained, shared):
-        used.update(_count(rows.values_list("kind", flat=True)))
+    # In their default order these would read and sort the rows of every tenant. The retained ones of all cells are few and found by
+    # kind and state; asked for by cell, SQLite would look each tenant of the cell up.
+    retained = Resource.objects.filter(kind__in=QUOTA_OF_KIND, state=ResourceState.RETAINED).order_by()
+    used.update(_count(kind for kind, where in retained.values_list("kind", "tenant__cell_id") if where == cell.pk))
+    shared = Resource.objects.filter(cell=cell, tenant__isnull=True).exclude(state=ResourceState.ABSENT).order_by()
+    used.update(_count(shared.values_list("kind", flat=True)))
     return used
 
 
