@@ -18,6 +18,8 @@ from provisioning.services import start_onboard
 TIERS = {"pool": "basic", "bridge": "standard", "silo": "premium"}
 MIX = ("pool", "bridge", "pool", "pool", "silo", "bridge", "pool")
 """One cycle of the mixed load, about the proportions of ``samples/tenants.csv``. Sovereign has the silo's shape here and is left out."""
+QUOTAS = dict.fromkeys(("user_pools", "roles", "secrets", "kms_keys", "stacks", "buckets", "tables"), 1_000_000)
+"""As a cell on AWS has them, but never full: that they are counted is part of what a request costs."""
 ACTOR = operator("bench", "Bench")
 
 _numbers = itertools.count(1)

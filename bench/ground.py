@@ -94,6 +94,7 @@ def _describe() -> str:
 
 def prepare_cell(ground: Ground) -> Cell:
     """Make the control plane's role in the stand-in, seed tiers and a cell, and have the engine make what the cell shares."""
+    from bench.customers import QUOTAS
     from controlplane.embedded import bootstrap
     from core.actors import system
     from core.aws.session import forget_credentials
@@ -112,6 +113,7 @@ def prepare_cell(ground: Ground) -> Cell:
         region=REGION,
         account_id=ground.standin.account_id,
         role_arn=footing.role_arn,
+        quotas=QUOTAS,
         capabilities=asdict(bootstrap.STANDIN_CAPABILITIES),
     )
     operation = start_prepare_cell(actor=system("bench"), cell_code=cell.code, reason="bench")

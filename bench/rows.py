@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from bench.customers import MIX, TIERS
+from bench.customers import MIX, QUOTAS, TIERS
 from core.ids import OPERATION, RESOURCE, STEP, TENANT, new_id
 from provisioning.models import Operation, Resource, Step
 from tenants.models import Cell, CellState, Tenant
@@ -23,9 +23,9 @@ SPEC = {"name": "n" * 40, "tags": {"controlplane:tenant": "t" * 30, "controlplan
 def fill(number: int) -> None:
     """Write ``number`` tenants, each with an operation, its steps and its ledger; one in 50 suspended, one in 400 with a failure."""
     seed_tiers()
-    cell = seed_cell(
-        code="bench", environment="dev", partition="aws", region="eu-central-1", account_id="123456789012", role_arn=""
-    )
+    place = {"partition": "aws", "region": "eu-central-1", "account_id": "123456789012", "role_arn": ""}
+    place = {"partition": "aws", "region": "eu-central-1", "account_id": "123456789012", "role_arn": ""}
+    cell = seed_cell(code="bench", environment="dev", quotas=QUOTAS, **place)
     Cell.objects.update(state=CellState.READY)
     now = timezone.now()
     for start in range(0, number, BATCH):
