@@ -59,7 +59,7 @@ def backoff_seconds(failures: int) -> float:
 
 
 def after_error(error: DomainError, *, failures: int) -> Outcome:
-    """Decide between another try and failure. About eight tries over four minutes; a pause that AWS names is honoured."""
+    """Decide between another try and failure. Eight tries over one to two minutes; a pause that our own pacing names is honoured."""
     code = str(getattr(error, "aws_code", "") or error.code)
     pause = getattr(error, "retry_after_seconds", None)
     if pause is not None:

@@ -95,7 +95,10 @@ def web(state: StateFolder, port: int, environment: Mapping[str, str]) -> Part:
 
 
 def worker(state: StateFolder, environment: Mapping[str, str]) -> Part:
-    """The Celery worker with its clock. Its name is this state folder's own, so that a broker may serve several stacks."""
+    """The Celery worker with its clock. Its name is this state folder's own, so that a broker may serve several stacks.
+
+    That the clock has started is read from the worker's log, at level INFO: a quieter one is asked for in vain here.
+    """
     node = f"embedded-{state.secrets(('node',))['node'][:8]}@{LOOPBACK}"
     command = (
         *(sys.executable, "-m", "celery", "--app", "controlplane.celery", "worker", "--beat"),
@@ -105,7 +108,7 @@ def worker(state: StateFolder, environment: Mapping[str, str]) -> Part:
     return Part(
         name=WORKER,
         command=command,
-        environment=environment,
+        environment={**environment, "CONTROLPLANE_LOG_LEVEL": "INFO"},
         folder=PROJECT,
         is_ready=partial(readiness.of_worker, environment["REDIS_URL"], node, state.log(WORKER)),
         ready_within_seconds=90.0,

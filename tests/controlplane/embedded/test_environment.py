@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.embedded import environment
+from controlplane.embedded import environment, processes
 from controlplane.embedded.bootstrap import Footing
 from controlplane.embedded.environment import Given, given_by
 from controlplane.embedded.state import StateFolder
@@ -70,3 +70,11 @@ def test_commands_in_another_terminal_find_the_stack_and_after_its_end_only_the_
     lasting = read_file(state.root / "up.env")
     assert lasting == {name: values[name] for name in ("AUDIT_KEY", "DJANGO_SECRET_KEY")}
     assert environment.own_values(state, Given(), PORTS, "eu-central-1", FOOTING) == values, "the same keys at the next start"
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "WARNING", "ERROR"])
+def test_the_worker_logs_what_its_readiness_is_read_from(state: StateFolder, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    monkeypatch.setenv("CONTROLPLANE_LOG_LEVEL", level)
+    values = environment.of_product(state, Given(), PORTS, "eu-central-1", FOOTING)
+    assert values["CONTROLPLANE_LOG_LEVEL"] == level
+    assert processes.worker(state, values).environment["CONTROLPLANE_LOG_LEVEL"] == "INFO"
