@@ -64,7 +64,7 @@ def die_at(step_number: int, moment: str, operation: Operation) -> None:
     engine.run(operation.pk)
 
 
-@pytest.mark.parametrize("tier", list(STEPS))
+@pytest.mark.parametrize("tier", ["basic", pytest.param("standard", marks=pytest.mark.long), "premium"])
 def test_a_killed_worker_s_onboarding_ends_as_if_nothing_had_happened(cell: Cell, eyes: Eyes, tier: str) -> None:
     whole = finish(asked(f"whole-{tier}", tier_code=tier))
     assert (whole.state, whole.steps_total) == ("succeeded", STEPS[tier])
