@@ -16,8 +16,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 INDEX = ROOT / "docs" / "README.md"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-MANAGE = re.compile(r"(?:manage\.py|\bm) ([a-z_]+)((?: [a-z][a-z-]*)?)")
-TARGET = re.compile(r"(?:`|\$ |[a-z] )make ([a-z][a-z-]*)")
+SPAN = re.compile(r"`([^`\n]+)`")
+MANAGE = re.compile(r"(?:manage\.py|\$ m|\(m) ([a-z_]+)((?: [a-z][a-z-]*)?)")
+TARGET = re.compile(r"(?:^|\$ |\S )make ([a-z][a-z-]*)", re.MULTILINE)
 SETTING = re.compile(r"\b(?:CONTROLPLANE_|DJANGO_|AUDIT_|OUTBOX_|STORAGE_|TOKEN_)[A-Z_]*[A-Z]\b|\b(?:DATABASE|REDIS)_URL\b")
 NOT_OF_ENV = {"DJANGO_SETTINGS_MODULE"}
 """Named for people who write code; Django's own, and set by every way to start."""
@@ -28,6 +29,14 @@ def by_name(path: Path) -> str:
 
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=by_name)
+
+
+@cache
+def code_of(page: Path) -> str:
+    """What stands in code spans, and in fences on lines that somebody types."""
+    text = page.read_text("utf-8")
+    typed = [line for fence in FENCE.findall(text) for line in fence.splitlines() if line.startswith(("$ ", "    ", "> "))]
+    return "\n".join([*SPAN.findall(FENCE.sub("", text)), *typed])
 
 
 @cache
@@ -73,10 +82,10 @@ def words_of(command: str) -> frozenset[str]:
 def test_every_command_exists(page: Path) -> None:
     known = get_commands()
     wrong = []
-    for command, word in MANAGE.findall(page.read_text("utf-8")):
-        if command not in known and command not in ("help",):
+    for command, word in MANAGE.findall(code_of(page)):
+        if command not in known and command != "help":
             wrong.append(command)
-        elif command in known and known[command] not in ("django.core",) and words_of(command) and word.strip():
+        elif command in known and known[command] != "django.core" and words_of(command) and word.strip():
             wrong += [f"{command}{word}"] if word.strip() not in words_of(command) else []
     assert wrong == []
 
@@ -84,7 +93,7 @@ def test_every_command_exists(page: Path) -> None:
 @every_page
 def test_every_make_target_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {name for name in TARGET.findall(page.read_text("utf-8")) if name not in targets} == set()
+    assert {name for name in TARGET.findall(code_of(page)) if name not in targets} == set()
 
 
 @every_page
