@@ -21,7 +21,6 @@ from tenants.lifecycle import TenantState
 from tenants.models import Cell, Tenant
 from tenants.selectors import facts_of, facts_of_cell
 
-
 READS_EVERYTHING_BACK = (OperationKind.REPAIR, OperationKind.PREPARE_CELL, OperationKind.RESUME, OperationKind.UNDO_OFFBOARD)
 
 
