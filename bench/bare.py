@@ -95,10 +95,14 @@ def recorded() -> Iterator[Trace]:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What the boto3 calls alone took, and how many there were."""
+    """What the boto3 calls alone took: together, and each with its name, in order."""
 
     spent: Spent
-    calls: int
+    each: tuple[tuple[str, Spent], ...]
+
+    @property
+    def calls(self) -> int:
+        return len(self.each)
 
 
 class _Signer(Credentials):
@@ -135,7 +139,7 @@ class Script:
 
     def replay(self, trace: Trace) -> Replayed:
         """Make the calls of a trace again for a tenant that nobody has heard of. Raises SequenceChangedError."""
-        names, total = _Names(trace), Spent()
+        names, each = _Names(trace), list[tuple[str, Spent]]()
         signers = {self._user.access_key: self._user}
         for step in trace.steps:
             parameters = names.renew(step.parameters)
@@ -151,13 +155,13 @@ class Script:
                 raise SequenceChangedError(
                     f"{step.service} {step.operation}: {error or 'no error'} instead of {step.error or 'none'}"
                 )
-            total += spent
+            each.append((f"{step.service} {step.operation}", spent))
             names.learn(step.answer, answer)
             if step.operation == "AssumeRole" and answer is not None:
                 new = answer["Credentials"]
                 session = ReadOnlyCredentials(new["AccessKeyId"], new["SecretAccessKey"], new["SessionToken"])
                 signers[step.answer["Credentials"]["AccessKeyId"]] = session
-        return Replayed(total, len(trace.steps))
+        return Replayed(sum((spent for _, spent in each), Spent()), tuple(each))
 
 
 def _user() -> ReadOnlyCredentials:

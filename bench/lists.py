@@ -32,7 +32,7 @@ from tests.controlplane.console.people import account, signed_in
 FEW, MANY = 200, 20_000
 LIMIT = 1.5
 API = "/api/v1"
-ROUNDS, REPEATS, WARM_UPS = 8, 5, 2
+ROUNDS, REPEATS, WARM_UPS = 5, 5, 2
 
 
 @dataclass(slots=True)

@@ -40,7 +40,7 @@ def markdown(results: Iterable[Result], machine: str, seconds: float) -> str:
     for result in results:
         lines += ["", f"## {result.title} ({result.database})", ""]
         for table in result.tables:
-            lines += [*_table(table), ""]
+            lines += [f"{table.title}:", "", *_table(table), ""]
         lines += [f"{note}\n" for note in result.notes]
     return "\n".join(lines).rstrip() + "\n"
 
