@@ -13,9 +13,9 @@ from typing import Any
 from provisioning.models import Operation, Resource, ResourceState, Step, StepAction
 from provisioning.plan import Entry
 from provisioning.resources.base import Attributes, Known, fingerprint_of
-from provisioning.statements import Update
+from provisioning.statements import Insert, Update
 
-_update_row = Update(Resource, "id")
+_insert_row, _update_row = Insert(Resource), Update(Resource, "id")
 
 
 def entries_of(*, tenant_id: str | None = None, cell_id: str | None = None) -> tuple[Entry, ...]:
@@ -87,7 +87,7 @@ class Ledger:
         if row is None:
             values.setdefault("spec", step.spec)
             values.setdefault("fingerprint", fingerprint_of(step.spec))
-            self._rows[key] = Resource.objects.create(
+            row = self._rows[key] = Resource(
                 tenant_id=self._operation.tenant_id,
                 cell_id=self._operation.cell_id,
                 kind=step.kind,
@@ -95,6 +95,7 @@ class Ledger:
                 operation_id=self._operation.pk,
                 **values,
             )
+            _insert_row(row)
             return
         _update_row(row.pk, operation_id=self._operation.pk, **values)
         for name, value in values.items():

@@ -84,3 +84,35 @@ def test_a_wrong_number_of_conditions_changes_nothing(rows: list[Resource]) -> N
     with pytest.raises(ValueError, match="shorter"):
         Update(Resource, "id", "state")(rows[0].pk, kind="table")
     assert values_of(rows[0])["kind"] == "bucket"
+
+
+def test_a_row_is_inserted_as_save_would(cell: Cell) -> None:
+    from provisioning.models import Resource
+    from provisioning.statements import Insert
+
+    def row(name: str) -> Resource:
+        return Resource(cell=cell, kind="bucket", name=name, spec={"größe": [None, "%s"]}, fingerprint="0" * 64)
+
+    ours, orms = row("ours"), row("orms")
+    Insert(Resource)(ours)
+    orms.save()
+    assert values_of(ours) == values_of(orms)
+    assert abs((orms.created_at - ours.created_at).total_seconds()) < 5
+    ours.fingerprint = "1" * 64
+    ours.save()
+    assert Resource.objects.filter(cell=cell).count() == 2
+
+
+def test_a_second_row_of_the_same_name_is_refused(cell: Cell) -> None:
+    from django.db import IntegrityError, transaction
+
+    from provisioning.models import Resource
+    from provisioning.statements import Insert
+
+    def write() -> None:
+        with transaction.atomic():
+            Insert(Resource)(Resource(cell=cell, kind="bucket", name="own", spec={}, fingerprint="0" * 64))
+
+    write()
+    with pytest.raises(IntegrityError):
+        write()
