@@ -87,7 +87,8 @@ class Eyes:
         shared = names_of_cell(tenant.cell).bucket
         prefix = names_of(tenant).storage_prefix
         found += [f"object {item['Key']}" for item in s3.list_objects_v2(Bucket=shared, Prefix=prefix).get("Contents", [])]
-        tables: Any = _pages(self._clients["dynamodb"], "list_tables", "TableNames")  # a page has a hundred, and all tests share a stand-in
+        # A page has a hundred names, and all tests of a process share a stand-in.
+        tables: Any = _pages(self._clients["dynamodb"], "list_tables", "TableNames")
         found += [f"table {name}" for name in tables if body in name]
         return found
 
