@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from django.db.models import Min
 from django.utils import timezone
@@ -12,7 +13,7 @@ from django.utils import timezone
 from core.actors import Actor, system
 from core.errors import DomainError
 from provisioning import clouds, operations
-from provisioning.models import OperationKind, Resource, ResourceState
+from provisioning.models import ACTIVE_STATES, Operation, OperationKind, OperationState, Resource, ResourceState
 from provisioning.resources import KINDS
 from provisioning.resources.base import ABSENT, Known, MissingDependencyError, Observed
 from provisioning.services import start_repair, start_repair_cell
@@ -24,6 +25,7 @@ from tenants.selectors import facts_of_cell
 logger = logging.getLogger(__name__)
 
 SLICE = 20
+UNFINISHED = (*ACTIVE_STATES, OperationState.FAILED)
 REASON = "what was read back is not what was promised"
 
 
@@ -84,30 +86,41 @@ def _write(row: Resource, seen: Observed) -> None:
 
 
 def check_oldest(*, most: int = SLICE) -> int:
-    """Check the cells, then the tenants that were observed longest ago; start repairs. Gives the number of repairs started."""
+    """Check the cells, then tenants: half the slice by the oldest read-back, half by chance; start repairs, and give their number.
+
+    Chance keeps tenants that cannot be read from filling every slice. One whose operation is under way, or has failed and waits for an
+    operator, is left alone.
+    """
     actor = system("drift")
-    started = sum(_check_cell(cell, actor) for cell in Cell.objects.filter(state=CellState.READY))
-    settled = Tenant.objects.filter(state__in=(TenantState.ACTIVE, TenantState.SUSPENDED), resources__state=ResourceState.PRESENT)
-    oldest = settled.values("pk").annotate(seen=Min("resources__observed_at")).order_by("seen").values_list("pk", flat=True)[:most]
-    rows = Tenant.objects.select_related("tier", "cell").filter(pk__in=list(oldest))
-    return started + sum(_check_tenant(tenant, actor) for tenant in rows)
+    started = sum(_check(partial(_check_cell, cell, actor), cell.code) for cell in Cell.objects.filter(state=CellState.READY))
+    states = (TenantState.ACTIVE, TenantState.SUSPENDED)
+    settled = Tenant.objects.filter(state__in=states).exclude(operations__state__in=UNFINISHED)
+    oldest = settled.annotate(seen=Min("resources__observed_at")).order_by("seen").values_list("pk", flat=True)[: most - most // 2]
+    chosen = {*oldest, *settled.order_by("?").values_list("pk", flat=True)[: most // 2]}
+    rows = Tenant.objects.select_related("tier", "cell").filter(pk__in=chosen)
+    return started + sum(_check(partial(_check_tenant, tenant, actor), tenant.pk) for tenant in rows)
+
+
+def _check(check: Callable[[], int], owner: str) -> int:
+    """Run one check; whatever goes wrong with one owner must not keep the others from being looked at."""
+    try:
+        return check()
+    except DomainError as error:
+        logger.warning("%s was not checked: %s", owner, error)
+    except Exception:
+        logger.exception("%s was not checked", owner)
+    return 0
 
 
 def _check_cell(cell: Cell, actor: Actor) -> int:
-    try:
-        if observe_cell(cell, actor=actor):
-            start_repair_cell(actor=actor, cell_code=cell.code, reason=REASON)
-            return 1
-    except DomainError as error:
-        logger.warning("cell not checked: %s", error, extra={"cell": cell.code})
-    return 0
+    if Operation.objects.filter(cell=cell, state__in=UNFINISHED).exists() or not observe_cell(cell, actor=actor):
+        return 0
+    start_repair_cell(actor=actor, cell_code=cell.code, reason=REASON)
+    return 1
 
 
 def _check_tenant(tenant: Tenant, actor: Actor) -> int:
-    try:
-        if not operations.active_id(tenant=tenant) and observe_tenant(tenant, actor=actor):
-            start_repair(actor=actor, tenant_id=tenant.pk, reason=REASON)
-            return 1
-    except DomainError as error:
-        logger.warning("tenant not checked: %s", error, extra={"tenant": tenant.pk})
-    return 0
+    if not observe_tenant(tenant, actor=actor):
+        return 0
+    start_repair(actor=actor, tenant_id=tenant.pk, reason=REASON)
+    return 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -30,6 +31,9 @@ from tenants.naming import session_name
 from tenants.selectors import facts_of, facts_of_cell
 
 logger = logging.getLogger(__name__)
+
+# However patient a resource asks us to be, after this an operator is told.
+MAX_WAIT = timedelta(hours=6)
 _update_step = Update(Step, "id")
 
 
@@ -76,7 +80,15 @@ def run(operation_id: str) -> None:
 
 
 def _carry_out(work: Run) -> None:
-    aws = _connect(work.operation)
+    try:
+        aws = _connect(work.operation)
+    except Exception as error:
+        logger.exception("the cell cannot be reached", extra={"operation": work.operation.pk})
+        if work.steps:
+            _record(
+                work, work.steps[0], Failed("cell-unreachable", f"{type(error).__name__}: see the log for {work.operation.pk}.")
+            )
+        return
     while work.steps:
         step = work.steps[0]
         with record_calls() as calls:
@@ -151,13 +163,20 @@ def _record(work: Run, step: Step, outcome: Outcome) -> bool:
         if isinstance(outcome, Done):
             claims.hold(work.claim, steps_done=work.done + 1)
             _settle(work, step, outcome)
-        elif isinstance(outcome, Later):
+        elif isinstance(outcome, Later) and not _has_waited_too_long(step):
             _postpone(work, step, outcome)
+            return False
+        elif isinstance(outcome, Later):
+            _fail(work, step, Failed("timed-out", f"Not done after {MAX_WAIT}: {outcome.why}."))
             return False
         else:
             _fail(work, step, outcome)
             return False
     return bool(work.steps)
+
+
+def _has_waited_too_long(step: Step) -> bool:
+    return step.started_at is not None and timezone.now() - step.started_at > MAX_WAIT
 
 
 def _begin_next(work: Run) -> None:
@@ -210,6 +229,7 @@ def _postpone(work: Run, step: Step, outcome: Later) -> None:
 
 
 def _fail(work: Run, step: Step, outcome: Failed) -> None:
+    completion.fail(work.claim, step, outcome, left_behind=work.ledger.left_behind())
     _update_step(
         step.pk,
         state=StepState.FAILED,
@@ -219,4 +239,3 @@ def _fail(work: Run, step: Step, outcome: Failed) -> None:
         aws_request_id=step.aws_request_id,
         aws_calls=step.aws_calls,
     )
-    completion.fail(work.claim, step, outcome, left_behind=work.ledger.left_behind())

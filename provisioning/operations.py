@@ -23,6 +23,16 @@ from tenants.selectors import facts_of, facts_of_cell
 
 READS_EVERYTHING_BACK = (OperationKind.REPAIR, OperationKind.PREPARE_CELL, OperationKind.RESUME, OperationKind.UNDO_OFFBOARD)
 
+# Which failed operations a new one may take the place of, besides one of its own kind. Whatever changed more than AWS (a tier, a
+# way back from offboarding, a removal half done) is not among them: an operator must say what becomes of it.
+COVERS: dict[OperationKind, tuple[OperationKind, ...]] = {
+    OperationKind.RESUME: (OperationKind.SUSPEND, OperationKind.REPAIR),
+    OperationKind.OFFBOARD: (OperationKind.SUSPEND, OperationKind.RESUME, OperationKind.REPAIR),
+    OperationKind.UNDO_OFFBOARD: (OperationKind.OFFBOARD, OperationKind.REPAIR),
+    OperationKind.DEPROVISION: (OperationKind.OFFBOARD, OperationKind.SUSPEND, OperationKind.REPAIR),
+    OperationKind.CHANGE_TIER: (OperationKind.REPAIR,),
+}
+
 
 class BusyError(ConflictError):
     """Another operation of the same tenant or cell is under way."""
@@ -68,10 +78,14 @@ def start(
 ) -> Operation:
     """Write an operation and its steps, audited and announced, and ring once committed. Raises BusyError when one is under way.
 
-    A failed operation of the same owner is set aside: the new plan starts from the ledger and covers what it left.
+    A failed operation belongs to an operator, who retries or abandons it: BusyError as well, unless the new kind covers all that it was
+    about (``COVERS``); then it is set aside, because the new plan starts from the ledger.
     """
     subject = {"tenant": tenant, "cell": cell}
-    Operation.objects.filter(**subject, state=OperationState.FAILED).update(state=OperationState.ABANDONED)
+    for failed in Operation.objects.select_for_update(of=("self",)).filter(**subject, state=OperationState.FAILED):
+        if failed.kind != kind and failed.kind not in COVERS.get(kind, ()):
+            raise BusyError(f"Operation {failed.pk} ({failed.get_kind_display()}) has failed: retry or abandon it first.")
+        set_aside(failed, actor=actor, reason=f"{kind.label} takes its place")
     operation = Operation(
         kind=kind,
         actor=str(actor),
@@ -91,15 +105,20 @@ def start(
     _write_steps(operation, plan_for(kind, tenant=tenant, cell=cell, goal=goal))
     details = {"kind": str(kind), "subject": (tenant or cell).pk if (tenant or cell) else "", "steps": operation.steps_total}  # type: ignore[union-attr]
     _tell(operation, "operation.started", actor, reason, details)
-    doorbell.ring_on_commit(operation.pk)
+    delay = (not_before - operation.created_at).total_seconds() if not_before else 0
+    doorbell.ring_on_commit(operation.pk, delay_seconds=max(0.0, delay))
     return operation
 
 
 def restart(operation: Operation, *, actor: Actor, reason: str) -> None:
     """Plan a failed operation anew from the ledger and let it go on. Call it inside a transaction."""
-    changed = Operation.objects.filter(pk=operation.pk, state=OperationState.FAILED).update(
-        state=OperationState.PENDING, finished_at=None, not_before=None, error_code="", error_detail="", left_behind=[]
-    )
+    anew: dict[str, Any] = {"finished_at": None, "not_before": None, "error_code": "", "error_detail": "", "left_behind": []}
+    try:
+        with transaction.atomic():
+            mine = Operation.objects.filter(pk=operation.pk, state=OperationState.FAILED)
+            changed = mine.update(state=OperationState.PENDING, **anew)
+    except IntegrityError:
+        raise BusyError("Another operation is under way; try again when it has ended.") from None
     if changed != 1:
         raise ConflictError("Only a failed operation can be tried again.")
     operation.refresh_from_db()
@@ -124,7 +143,14 @@ def set_aside(operation: Operation, *, actor: Actor, reason: str, sources: tuple
 
 
 def get_locked(operation_id: str) -> Operation:
-    """Give an operation, locked until the transaction ends; raises NotFoundError."""
+    """Give an operation, locked until the transaction ends; raises NotFoundError.
+
+    Its tenant or cell is locked first, as everywhere: two orders of locks would be a deadlock.
+    """
+    owner = Operation.objects.filter(pk=operation_id).values_list("tenant_id", "cell_id").first()
+    if owner is not None:
+        list(Tenant.objects.select_for_update().filter(pk=owner[0]))
+        list(Cell.objects.select_for_update().filter(pk=owner[1]))
     rows = Operation.objects.select_for_update(of=("self",)).select_related("tenant__tier", "tenant__cell", "cell")
     operation = rows.filter(pk=operation_id).first()
     if operation is None:

@@ -108,9 +108,10 @@ def _accept(
 @transaction.atomic
 def _note_refusal(actor: Actor, reference: str, asked: dict[str, Any], error: InvalidInputError) -> None:
     """Keep what was asked and why it was refused; mended, the same reference may ask again."""
-    errors = [asdict(field) for field in error.errors]
-    refused = {**asked, "state": RequestState.REFUSED, "errors": errors}
-    OnboardingRequest.objects.update_or_create(reference=reference, defaults=refused)
+    refused = {**asked, "state": RequestState.REFUSED, "errors": [asdict(field) for field in error.errors]}
+    if not OnboardingRequest.objects.filter(reference=reference, state=RequestState.REFUSED).update(**refused):
+        # One that was accepted at this very moment stays as it is.
+        OnboardingRequest.objects.get_or_create(reference=reference, defaults=refused)
     record(
         action="onboarding.refused",
         actor=actor,
@@ -157,18 +158,19 @@ def start_change_tier(*, actor: Actor, tenant_id: str, tier_code: str, reason: s
 def start_suspend(*, actor: Actor, tenant_id: str, reason: str) -> Operation:
     """Stop a tenant: at the edge from commit on, in Cognito and IAM when the operation has run. It waits for no other operation.
 
-    One that is under way is set aside, a change of tier is undone; if a worker is inside it, this one starts when that worker's lease has
-    ended, so that the two never write to AWS in the wrong order (``docs/decisions/0006``).
+    One that is under way or has failed is set aside, a change of tier is undone; if a worker is inside it, this one starts when that
+    worker's lease has ended, so that the two never write to AWS in the wrong order (``docs/decisions/0006``).
     """
     reason = inputs.clean_reason(reason)
     tenant = _locked(tenant_id)
     _require(tenant, TenantState.ACTIVE, "suspended")
     tenants.move(tenant, to=TenantState.SUSPENDED, actor=actor, reason=reason)
-    under_way = Operation.objects.select_for_update(of=("self",)).filter(tenant=tenant, state__in=ACTIVE_STATES).first()
+    unfinished = (*ACTIVE_STATES, OperationState.FAILED)
     not_before = None
-    if under_way is not None:
-        not_before = under_way.lease_until if under_way.state == OperationState.RUNNING else None
-        operations.set_aside(under_way, actor=actor, reason="the tenant is being suspended", sources=tuple(ACTIVE_STATES))
+    for under_way in Operation.objects.select_for_update(of=("self",)).filter(tenant=tenant, state__in=unfinished).order_by("pk"):
+        if under_way.state == OperationState.RUNNING:
+            not_before = under_way.lease_until
+        operations.set_aside(under_way, actor=actor, reason="the tenant is being suspended", sources=unfinished)
         if under_way.kind == OperationKind.CHANGE_TIER:
             tenant = _back_to_former_tier(tenant, under_way)
     return operations.start(
@@ -200,7 +202,7 @@ def start_offboard(*, actor: Actor, tenant_id: str, reason: str, grace: timedelt
 
 @transaction.atomic
 def start_undo_offboard(*, actor: Actor, tenant_id: str, reason: str) -> Operation:
-    """Bring a tenant back to the state it was offboarded from, while its grace runs and nothing was removed."""
+    """Bring a tenant back to the state it was offboarded from, until its removal has begun."""
     reason = inputs.clean_reason(reason)
     tenant = _locked(tenant_id)
     _require(tenant, TenantState.OFFBOARDING, "brought back")
@@ -271,7 +273,10 @@ def abandon(*, actor: Actor, operation_id: str, reason: str) -> Operation:
     tenant, cell = operation.tenant, operation.cell
     target = {"abandons": operation.pk}
     if tenant is None or operation.kind == OperationKind.ONBOARD:
-        kind = OperationKind.REPAIR if cell is not None and cell.state == CellState.READY else OperationKind.ABANDON
+        begun = operation.kind in (OperationKind.ONBOARD, OperationKind.PREPARE_CELL)
+        if cell is not None and cell.tenants.exclude(state=TenantState.CLOSED).exists():
+            begun = False  # somebody lives on what the cell shares
+        kind = OperationKind.ABANDON if begun else OperationKind.REPAIR
         return operations.start(kind=kind, actor=actor, reason=reason, tenant=tenant, cell=cell, target=target)
     if operation.kind == OperationKind.CHANGE_TIER:
         tenant = _back_to_former_tier(tenant, operation)

@@ -125,7 +125,7 @@ def create_tier(*, actor: Actor, code: str, reason: str = "", **values: Any) -> 
     with transaction.atomic():
         if Tier.objects.filter(pk=code).exists():
             raise ConflictError("A tier with this code exists.")
-        return _save_tier(Tier(code=code), values, actor=actor, action="tier.created", reason=reason)
+        return _save_tier(Tier(code=code), values, actor=actor, action="tier.created", reason=reason, is_new=True)
 
 
 def update_tier(*, actor: Actor, code: str, reason: str = "", **values: Any) -> Tier:
@@ -154,7 +154,7 @@ def retire_tier(*, actor: Actor, code: str, reason: str) -> Tier:
         return tier
 
 
-def _save_tier(tier: Tier, values: dict[str, Any], *, actor: Actor, action: str, reason: str) -> Tier:
+def _save_tier(tier: Tier, values: dict[str, Any], *, actor: Actor, action: str, reason: str, is_new: bool = False) -> Tier:
     unknown = sorted(set(values) - TIER_FIELDS)
     if unknown:
         raise InvalidInputError(
@@ -168,7 +168,11 @@ def _save_tier(tier: Tier, values: dict[str, Any], *, actor: Actor, action: str,
     except ValidationError as error:
         errors = tuple(FieldError(f"/{name}", " ".join(texts)) for name, texts in error.message_dict.items())
         raise InvalidInputError("; ".join(e.detail for e in errors), errors=errors) from None
-    tier.save()
+    try:
+        with transaction.atomic():
+            tier.save(force_insert=is_new)
+    except IntegrityError:
+        raise ConflictError("A tier with this code exists.") from None
     record(action=action, actor=actor, target=tier.code, reason=reason, details=changed)
     return tier
 

@@ -95,8 +95,10 @@ def _checked(line: int, values: Mapping[str, object]) -> Row:
             return Row(line, error=FieldError(f"/{name}", "there is no such field"))
         if not isinstance(value, str):
             return Row(line, error=FieldError(f"/{name}", "must be text"))
-        if not value.isprintable() and any("\udc80" <= character <= "\udcff" for character in value):
+        if any("\ud800" <= character <= "\udfff" for character in value):
             return Row(line, error=FieldError(f"/{name}", "not UTF-8"))
+        if "\x00" in value:
+            return Row(line, error=FieldError(f"/{name}", "holds a NUL"))
     clean = {name: str(value).strip() for name, value in values.items()}
     for name in REQUIRED:
         if not clean.get(name):

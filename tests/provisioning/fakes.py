@@ -45,7 +45,9 @@ class FakeKind:
 
     def shape(self, tenant: TenantFacts) -> tuple[Desired, ...]:
         spec = {"owner": tenant.id, "enabled": tenant.state == "active", "tier": tenant.tier.code, "tags": {}}
-        return () if self.in_cell or (self.KIND == "extra" and tenant.tier.code != "premium") else (Desired(self.KIND, "own", spec),)
+        return (
+            () if self.in_cell or (self.KIND == "extra" and tenant.tier.code != "premium") else (Desired(self.KIND, "own", spec),)
+        )
 
     def cell_shape(self, cell: CellFacts) -> tuple[Desired, ...]:
         return (Desired(self.KIND, "shared", {"owner": cell.id, "tags": {}}),) if self.in_cell else ()

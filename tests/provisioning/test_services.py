@@ -11,7 +11,7 @@ from django.utils import timezone
 from core.audit.models import AuditEvent
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.outbox.models import OutboxEvent
-from provisioning import claims, services, sweeping
+from provisioning import claims, drift, services, sweeping
 from provisioning.models import Operation
 from provisioning.operations import BusyError
 from tenants.models import Cell, OnboardingRequest, Tenant, Tier
@@ -287,3 +287,80 @@ def test_illegal_transitions_are_refused(world: World, state: str, act: str) -> 
         getattr(services, act)(actor=OPERATOR, tenant_id=tenant.pk, reason="try")
     tenant.refresh_from_db()
     assert tenant.state == state
+
+
+def failed(world: World, operation: Operation, verb: str, kind: str) -> Operation:
+    """Carry an operation out to a failure that no retry heals."""
+    world.plan(verb, kind, fail_with(DeniedError("not allowed")))
+    assert finish(operation).state == "failed"
+    return operation
+
+
+def test_a_failed_removal_is_not_built_up_again_by_a_repair(world: World) -> None:
+    tenant = onboarded("acme")
+    finish(services.start_offboard(actor=OPERATOR, tenant_id=tenant.pk, reason="left", grace=timedelta(0)))
+    removal = failed(world, services.start_deprovision(actor=OPERATOR, tenant_id=tenant.pk, reason="due"), "remove", "client")
+    with pytest.raises(BusyError, match=removal.pk):
+        services.start_repair(actor=OPERATOR, tenant_id=tenant.pk, reason="look")
+    finish(services.retry(actor=OPERATOR, operation_id=removal.pk, reason="mended"))
+    tenant.refresh_from_db()
+    assert tenant.state == "closed"
+
+
+def test_the_clock_does_not_remove_a_tenant_whose_way_back_has_failed(world: World) -> None:
+    tenant = onboarded("acme")
+    finish(services.start_offboard(actor=OPERATOR, tenant_id=tenant.pk, reason="left", grace=timedelta(days=1)))
+    back = failed(world, services.start_undo_offboard(actor=OPERATOR, tenant_id=tenant.pk, reason="stays"), "ensure", "client")
+    Tenant.objects.filter(pk=tenant.pk).update(offboard_due_at=timezone.now())
+    assert sweeping.start_due_removals() == 0
+    finish(services.retry(actor=OPERATOR, operation_id=back.pk, reason="mended"))
+    tenant.refresh_from_db()
+    assert tenant.state == "active"
+
+
+def test_a_suspension_undoes_a_failed_move_instead_of_finishing_it(world: World) -> None:
+    tenant = onboarded("acme")
+    failed(
+        world,
+        services.start_change_tier(actor=OPERATOR, tenant_id=tenant.pk, tier_code="premium", reason="grown"),
+        "ensure",
+        "extra",
+    )
+    finish(services.start_suspend(actor=OPERATOR, tenant_id=tenant.pk, reason="attack"))
+    tenant.refresh_from_db()
+    assert (tenant.tier_id, tenant.state) == ("basic", "suspended")
+    assert not any(thing["enabled"] for thing in world.things.values())
+
+
+def test_the_drift_check_leaves_a_failure_to_its_operator(world: World) -> None:
+    tenant = onboarded("acme")
+    moving = services.start_change_tier(actor=OPERATOR, tenant_id=tenant.pk, tier_code="premium", reason="grown")
+    failed(world, moving, "ensure", "extra")
+    assert drift.check_oldest() == 0
+    finish(services.abandon(actor=OPERATOR, operation_id=moving.pk, reason="later"))
+    world.things.pop(f"client:{tenant.pk}")
+    assert drift.check_oldest() == 1
+
+
+def test_one_tenant_that_cannot_be_read_does_not_keep_the_others_from_being_checked(world: World) -> None:
+    onboarded("acme").resources.filter(kind="pool").update(kind="a kind that was dropped")
+    other = onboarded("globex")
+    world.things.pop(f"client:{other.pk}")
+    assert drift.check_oldest() == 1
+
+
+def test_a_cell_that_cannot_be_reached_fails_the_operation(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(cell: object, *, session_name: str) -> object:
+        raise TypeError("no such capability")
+
+    monkeypatch.setattr("provisioning.clouds.connect_to", unreachable)
+    operation = finish(asked("acme"))
+    assert (operation.state, operation.error_code) == ("failed", "cell-unreachable")
+
+
+def test_abandoning_a_failed_repair_of_a_cell_removes_nothing(world: World) -> None:
+    finish(services.start_repair_cell(actor=OPERATOR, cell_code="prod", reason="look"))
+    Cell.objects.update(state="draining")
+    repair = failed(world, services.start_repair_cell(actor=OPERATOR, cell_code="prod", reason="look"), "ensure", "base")
+    finish(services.abandon(actor=OPERATOR, operation_id=repair.pk, reason="leave it"))
+    assert len(world.things) == 1

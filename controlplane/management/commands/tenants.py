@@ -33,6 +33,13 @@ ACTS: dict[str, Callable[..., Operation]] = {
 }
 
 
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 <= days <= services.MAX_GRACE.days:
+        raise argparse.ArgumentTypeError(f"0 to {services.MAX_GRACE.days} days")
+    return days
+
+
 class Command(BaseCommand):
     """Onboard and look after tenants from the command line. Every act is audited as ``operator:<login name>``."""
 
@@ -49,7 +56,7 @@ class Command(BaseCommand):
         listing = acts.add_parser("list", help="list tenants, newest first")
         for name in ("state", "tier", "cell", "search"):
             listing.add_argument(f"--{name}", default="")
-        listing.add_argument("--limit", type=int, default=50)
+        listing.add_argument("--limit", type=int, default=50, choices=range(1, 100_001), metavar="N")
         for name, text in (
             ("show", "show one tenant, what it has and its operations"),
             ("drift", "read everything back and say what differs"),
@@ -68,7 +75,7 @@ class Command(BaseCommand):
         if name == "change-tier":
             parser.add_argument("--tier", required=True)
         if name == "offboard":
-            parser.add_argument("--grace-days", type=float, help="default: the tier's")
+            parser.add_argument("--grace-days", type=_days, help="default: the tier's")
 
     def handle(self, *args: Any, act: str, **options: Any) -> None:
         """Run one sub-command; a domain error ends it with its own words and exit code 1."""
