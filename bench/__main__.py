@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ def main() -> int:
     )
     parser.add_argument("--require-goals", action="store_true", help="fail where a goal is missed")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     started, machine, url = time.monotonic(), describe_machine(), os.environ.get("DATABASE_URL", "")
     runs = [(name, "") for name in options.only] + [(name, url) for name in options.only if url and name in ON_BOTH]
     results, failed = [], False
@@ -56,7 +58,11 @@ def _run(name: str, database_url: str, *, quick: bool) -> Result | None:
         output = Path(folder) / "result.json"
         command = [sys.executable, "-m", "bench.run", name, "--output", str(output), "--database-url", database_url]
         try:
-            ended = subprocess.run([*command, *(["--quick"] if quick else [])], timeout=LONGEST_SECONDS, check=False)
+            # Its temporary files go with ours, however it ends; the parts that it starts end with it.
+            environment = {**os.environ, "TMPDIR": folder}
+            ended = subprocess.run(
+                [*command, *(["--quick"] if quick else [])], env=environment, timeout=LONGEST_SECONDS, check=False
+            )
         except subprocess.TimeoutExpired:
             print(f"not done after {LONGEST_SECONDS} s", file=sys.stderr)
             return None

@@ -74,7 +74,7 @@ class Asked:
 
 def measure(ground: Ground, *, quick: bool) -> Result:
     """Fill two databases, then ask for each page in both, a few times each, over and over."""
-    few, many = (World(f"of{number}", number) for number in (FEW, 2_000 if quick else MANY))
+    few, many = (World(f"of{number}", number) for number in (FEW, 1_000 if quick else MANY))
     result = Result("lists", f"Lists at {many.tenants:,} tenants against {few.tenants}", ground.database)
     with _world(few), _world(many):
         rounds = 2 if quick else ROUNDS
