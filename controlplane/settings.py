@@ -18,6 +18,7 @@ from controlplane.api.configuration import SPECTACULAR_SETTINGS  # noqa: F401  #
 from controlplane.console import looks
 from controlplane.env import Environment, read_file
 from controlplane.logs import logging_settings
+from tenants.keys import scopes
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -84,6 +85,7 @@ INSTALLED_APPS = [
     "core.audit",
     "core.outbox",
     "tenants",
+    "tenants.keys",
     "provisioning",
     "controlplane.console",
     "controlplane.api",
@@ -196,6 +198,16 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 
+# --- Tenants' keys -------------------------------------------------------------------------------------------------------------------
+
+# Peppers of tenants' keys, by number: the highest is used for new versions, the others go on verifying until their versions are retired.
+INSECURE_KEY_PEPPER = "insecure-and-public-key-pepper-for-development-only"  # refused outside dev by controlplane.E013
+KEY_PEPPERS = env.numbered_secrets("KEY_PEPPERS", {1: INSECURE_KEY_PEPPER})
+# The first part of every new key. Keys that were issued under another brand go on.
+KEY_BRAND = env.text("CONTROLPLANE_KEY_BRAND", "cpk")
+# What the SaaS's own functions are called; keys:read and keys:write are always there.
+KEY_SCOPES = env.words("CONTROLPLANE_KEY_SCOPES", scopes.DEFAULT)
+
 # --- The engine -------------------------------------------------------------------------------------------------------------------
 
 # A role can be assumed only within one partition (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html), so cells of
@@ -235,6 +247,8 @@ CELERY_BEAT_SCHEDULE = {
     "start due operations": {"task": "provisioning.tasks.start_due", "schedule": 60.0, "options": {"expires": 60}},
     "check drift": {"task": "provisioning.tasks.check_drift", "schedule": crontab(minute="17"), "options": {"expires": 3_600}},
     "seal the audit log": {"task": "core.audit.tasks.seal", "schedule": 5.0, "options": {"expires": 5}},
+    "settle keys": {"task": "tenants.keys.tasks.settle", "schedule": 5.0, "options": {"expires": 5}},
+    "tend keys": {"task": "tenants.keys.tasks.tend", "schedule": 60.0, "options": {"expires": 60}},
     "prune the outbox": {
         "task": "core.outbox.tasks.prune",
         "schedule": crontab(hour="3", minute="23"),

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 
 class ActorKind(enum.StrEnum):
-    """The four kinds of hands that can touch the product."""
+    """The kinds of hands that can touch the product; ``key`` is a key that its tenant gave the right to manage keys."""
 
     OPERATOR = "operator"
     MEMBER = "member"
     HOOK = "hook"
+    KEY = "key"
     SYSTEM = "system"
 
 

@@ -19,6 +19,7 @@ TENANT, OPERATION, STEP, EVENT, KEY, KEY_VERSION = "tnt", "op", "stp", "evt", "k
 REQUEST, RESOURCE, TOKEN, HOOK, RELEASE, DEPLOYMENT = "req", "res", "tok", "hook", "rel", "dep"
 AUDIT = "aud"
 CELL = "cell"
+LEAK = "leak"
 
 
 def new_id(prefix: str, *, now_ms: int | None = None) -> str:

@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from core.actors import Actor, system
 from core.errors import DomainError
-from provisioning import clouds, operations
+from provisioning import operations
 from provisioning.models import ACTIVE_STATES, Operation, OperationKind, OperationState, Resource, ResourceState
 from provisioning.resources import KINDS
 from provisioning.resources.base import ABSENT, Known, MissingDependencyError, Observed
 from provisioning.services import start_repair, start_repair_cell
+from tenants import clouds
 from tenants.lifecycle import TenantState
 from tenants.models import Cell, CellState, Tenant
 from tenants.naming import session_name

@@ -11,10 +11,9 @@ from django.db import transaction
 from core.actors import Actor
 from core.audit.services import record
 from core.errors import ConflictError
-from provisioning import clouds
 from provisioning.models import Resource, ResourceState
 from provisioning.resources.base import OWN, SHARED
-from tenants import inputs
+from tenants import clouds, inputs
 from tenants.lifecycle import TenantState
 from tenants.models import Tenant
 from tenants.naming import session_name, username

@@ -42,6 +42,7 @@ class Tier(models.Model):
     weight = models.PositiveSmallIntegerField(default=1)
     key_max_age_days = models.PositiveSmallIntegerField(default=365)
     key_overlap_seconds = models.PositiveIntegerField(default=86_400)
+    key_quiet_seconds = models.PositiveIntegerField(default=3_600)
     sso_allowed = models.BooleanField(default=False)
     log_retention_days = models.PositiveSmallIntegerField(default=30)
     offboarding_grace_seconds = models.PositiveIntegerField(default=7 * 86_400)

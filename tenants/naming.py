@@ -177,6 +177,13 @@ def names_of(tenant: TenantFacts) -> TenantNames:
     )
 
 
+def key_secret(tenant: TenantFacts, key_id: str) -> str:
+    """Name the secret of one of a tenant's keys: below its path, where its own role may read and no other's."""
+    if not ids.is_id(key_id, ids.KEY):
+        raise UnsafeNameError("The key's id is not well formed.")
+    return f"{names_of(tenant).secret_path}keys/{key_id}"
+
+
 def username(tenant_id: str, email: str) -> str:
     """Name a tenant's person in Cognito: blind, and different for one person in two tenants, who may share a pool.
 

@@ -29,8 +29,8 @@ EVENT_OF = {
     TenantState.CLOSED: "tenant.closed",
 }
 TIER_FIELDS = frozenset(
-    "name isolation_model rate_per_second burst quota_per_day weight key_max_age_days key_overlap_seconds sso_allowed log_retention_days "
-    "offboarding_grace_seconds".split()
+    "name isolation_model rate_per_second burst quota_per_day weight key_max_age_days key_overlap_seconds key_quiet_seconds "
+    "sso_allowed log_retention_days offboarding_grace_seconds".split()
 )
 
 

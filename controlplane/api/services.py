@@ -14,10 +14,11 @@ from django.utils import timezone
 
 from controlplane.api.models import OperatorToken
 from controlplane.api.scopes import Scope
-from controlplane.api.tokens import digest_of, matches, new_token, parse_token
+from controlplane.api.tokens import new_token, parse_token
 from core.actors import Actor
 from core.audit.services import record
 from core.errors import FieldError, InvalidInputError, NotFoundError
+from tenants.keys.tokens import digest_of, matches
 
 logger = logging.getLogger(__name__)
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.aws.errors import AwsError, AwsNotFoundError
 from core.aws.gateway import Gateway
+from core.aws.pages import pages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
@@ -120,6 +122,27 @@ class SecretsManager(Gateway):
         self._call(
             self._client.update_secret_version_stage, SecretId=secret, VersionStage=stage, MoveToVersionId=to_version, **optional
         )
+
+    def remove_stage(self, secret: str, stage: str, *, from_version: str) -> None:
+        """Take a stage off a version; one that does not bear it is refused by AWS (InvalidParameterException)."""
+        self._call(self._client.update_secret_version_stage, SecretId=secret, VersionStage=stage, RemoveFromVersionId=from_version)
+
+    def list_secrets(self, path: str) -> Iterator[str]:
+        """Give the names of all secrets whose name begins with ``path``, those that wait for deletion too.
+
+        AWS's list may lag behind a change by minutes.
+        https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html
+        """
+        fetch = partial(
+            self._call,
+            self._client.list_secrets,
+            Filters=[{"Key": "name", "Values": [path]}],
+            IncludePlannedDeletion=True,
+            MaxResults=100,
+        )
+        for item in pages(fetch, items="SecretList", sent="NextToken", received="NextToken"):
+            if item["Name"].startswith(path):
+                yield item["Name"]
 
     def put_secret_settings(self, secret: str, *, description: str, kms_key_id: str = "") -> None:
         """Set a secret's description and key; its versions stay as they are."""

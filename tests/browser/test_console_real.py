@@ -69,9 +69,9 @@ def worker() -> Iterator[None]:
 def test_from_an_empty_cell_to_a_working_password(
     watched: Open, registered: Cell, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from provisioning import clouds
     from provisioning.identity import identity_of
     from provisioning.models import Resource, Step
+    from tenants import clouds
     from tenants.models import Tenant
     from tenants.naming import session_name
     from tenants.selectors import facts_of

@@ -95,6 +95,6 @@ def make_believe(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     registry = {kind.KIND: kind for kind in kinds}
     for module in (desired, plan, engine, drift):
         monkeypatch.setattr(module, "KINDS", registry)
-    monkeypatch.setattr("provisioning.clouds.connect_to", lambda cell, *, session_name: object())
+    monkeypatch.setattr("tenants.clouds.connect_to", lambda cell, *, session_name: object())
     monkeypatch.setattr("provisioning.doorbell.ring", lambda operation_id, *, delay_seconds=0: None)
     yield world

@@ -353,7 +353,7 @@ def test_a_cell_that_cannot_be_reached_fails_the_operation(world: World, monkeyp
     def unreachable(cell: object, *, session_name: str) -> object:
         raise TypeError("no such capability")
 
-    monkeypatch.setattr("provisioning.clouds.connect_to", unreachable)
+    monkeypatch.setattr("tenants.clouds.connect_to", unreachable)
     operation = finish(asked("acme"))
     assert (operation.state, operation.error_code) == ("failed", "cell-unreachable")
 

@@ -18,10 +18,11 @@ from core.audit.verify import verify
 from core.aws.errors import AwsAccessDeniedError, AwsError
 from core.aws.session import Aws
 from core.aws.signing_in import NEW_PASSWORD_REQUIRED
-from provisioning import clouds, drift, selectors, services
+from provisioning import drift, selectors, services
 from provisioning.identity import identity_of, set_first_password
 from provisioning.isolation.vending import TenantNotServedError, vend
 from provisioning.models import ACTIVE_STATES, Operation, OperationState, Resource, ResourceState
+from tenants import clouds
 from tenants.lifecycle import TenantState
 from tenants.models import Tenant
 from tenants.naming import names_of, session_name

@@ -77,6 +77,6 @@ def pretended_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[PretendAws]:
     registry = {name: PretendKind(kind, world) for name, kind in resources.KINDS.items()}
     for module in (desired, plan, engine, drift):
         monkeypatch.setattr(module, "KINDS", registry)
-    monkeypatch.setattr("provisioning.clouds.connect_to", lambda cell, *, session_name: object())
+    monkeypatch.setattr("tenants.clouds.connect_to", lambda cell, *, session_name: object())
     monkeypatch.setattr("provisioning.doorbell.ring", lambda operation_id, *, delay_seconds=0: None)
     yield world

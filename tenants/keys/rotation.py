@@ -1,0 +1,136 @@
+"""Rotating a key, and ending the overlap. A rotation gives a key a new text; the visible start, the scopes and the end of the key stay.
+
+Refused with the reason: a key that is disabled, revoked or expired, one whose last rotation is still under way, and one whose previous
+version still works, unless the caller says that it may go. The overlap is the least of what was asked, the tier's maximum, and what is
+left of the predecessor's own life, which nothing extends.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from core.actors import Actor
+from core.errors import ConflictError
+from core.transitions import IllegalTransitionError
+from tenants.keys import endings, inputs, life, making, selectors, store
+from tenants.keys.making import IssuedKey
+from tenants.keys.models import ApiKey, KeyState, KeyVersion, Stage
+from tenants.keys.permits import Holder, check_strength, strength_of
+from tenants.keys.services import require_served
+
+
+class NotRotatableError(ConflictError):
+    """A key that is disabled, revoked or expired is not rotated: a rotation would bring it back."""
+
+    code = "key-not-rotatable"
+    title = "The key cannot be rotated"
+
+
+class RotationOpenError(ConflictError):
+    """The last rotation of this key is not over: wait for it, or say that its predecessor may go at once."""
+
+    code = "rotation-open"
+    title = "The last rotation is not over"
+
+
+def rotate_key(
+    *,
+    actor: Actor,
+    tenant_id: str,
+    key_id: str,
+    overlap: timedelta | None = None,
+    retire_when_quiet: bool = False,
+    end_previous: bool = False,
+    reason: str = "",
+    within: Holder | None = None,
+) -> IssuedKey:
+    """Give a key a new version, and its predecessor an overlap in which both verify; the answer holds the only copy of the text.
+
+    ``overlap`` None asks for the tier's maximum, zero for none: the predecessor then ends as soon as the store hands out its successor.
+    ``retire_when_quiet`` lets it end earlier, by evidence. Must not run inside a transaction. Raises NotFoundError, NotRotatableError,
+    RotationOpenError, TenantNotServedError, InvalidInputError, KeyTooStrongError, and KeyStoreError: no version was issued then.
+    """
+    overlap = inputs.clean_overlap(overlap)
+    abandon_stale(selectors.get_key(tenant_id, key_id), actor=actor)
+    with transaction.atomic():
+        key = making.lock(selectors.get_key(tenant_id, key_id).pk)
+        check_strength(strength_of(key), within)
+        require_served(key.tenant)
+        _require_rotatable(key, end_previous=end_previous)
+        number = (key.versions.aggregate(last=Max("number"))["last"] or 0) + 1
+        try:
+            with transaction.atomic():
+                version, text = making.write_pending(
+                    key, actor=actor, number=number, maker_ends_at=within.version_ends_at if within else None
+                )
+        except IntegrityError:
+            raise RotationOpenError("A rotation of this key is under way.") from None
+    return making.carry_through(
+        version,
+        text,
+        actor=actor,
+        what="key.rotated",
+        reason=reason,
+        overlap=overlap,
+        retire_when_quiet=retire_when_quiet,
+        end_previous=end_previous,
+    )
+
+
+def retire_previous(*, actor: Actor, tenant_id: str, key_id: str, reason: str, within: Holder | None = None) -> ApiKey:
+    """End the overlap now: the predecessor is refused from the commit on. Raises ConflictError when there is none."""
+    with transaction.atomic():
+        key = making.lock(selectors.get_key(tenant_id, key_id).pk)
+        check_strength(strength_of(key), within)
+        previous = KeyVersion.objects.filter(key=key, stage=Stage.PREVIOUS).first()
+        if previous is None:
+            raise ConflictError("This key has no previous version.", code="illegal-transition")
+        previous.key = key
+        endings.retire(previous, because="retired", actor=actor, reason=reason)
+    store.converge(key.pk, actor=actor)
+    key.refresh_from_db()
+    return key
+
+
+def retire_if_over(version_id: str, *, because: str, actor: Actor) -> bool:
+    """End a previous version whose overlap is over; False when somebody else has. The store follows."""
+    with transaction.atomic():
+        version = KeyVersion.objects.select_related("key").get(pk=version_id)
+        version.key = making.lock(version.key_id)
+        version.refresh_from_db(fields=["stage"])
+        if version.stage != Stage.PREVIOUS:
+            return False
+        endings.retire(version, because=because, actor=actor)
+    store.converge(version.key_id, actor=actor)
+    return True
+
+
+def abandon_stale(key: ApiKey, *, actor: Actor) -> None:
+    """Drop a pending version whose maker has died."""
+    stale = key.versions.filter(stage=Stage.PENDING, claimed_until__lte=timezone.now()).first()
+    if stale is not None:
+        making.abandon(stale.pk, actor=actor)
+
+
+def _require_rotatable(key: ApiKey, *, end_previous: bool) -> None:
+    now = timezone.now()
+    if key.state != KeyState.ACTIVE:
+        raise NotRotatableError(f"This key is {key.state}; a rotation would bring it back.")
+    current = key.versions.filter(stage=Stage.CURRENT).first()
+    if current is None:
+        raise IllegalTransitionError("This key has no current version.")
+    if now >= current.expires_at or (key.expires_at is not None and now + life.SHORTEST_LIFE >= key.expires_at):
+        raise NotRotatableError("This key has expired, or is about to; a rotation would bring it back.")
+    if key.versions.filter(stage=Stage.PENDING).exists():
+        raise RotationOpenError("A rotation of this key is under way.")
+    previous = key.versions.filter(stage=Stage.PREVIOUS).first()
+    if previous is not None and not end_previous:
+        until = previous.retires_at or previous.expires_at
+        if now < until:
+            raise RotationOpenError(
+                f"The previous version still works until {until:%Y-%m-%dT%H:%M:%SZ}; retire it first, or say that it may go."
+            )

@@ -1,0 +1,124 @@
+"""Reads: keys of a tenant and across tenants, their versions, and what is owed to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Count, Prefetch, Q, QuerySet
+from django.utils import timezone
+
+from core.errors import NotFoundError
+from core.ids import KEY, KEY_VERSION, is_id
+from tenants.keys import tokens
+from tenants.keys.making import IssuedKey
+from tenants.keys.models import Algorithm, ApiKey, KeyPolicy, KeyState, KeyVersion, LeakAction, Stage
+
+SHOWN_VERSIONS = (Stage.PENDING, Stage.CURRENT, Stage.PREVIOUS)
+HIDDEN = (KeyState.ISSUING, KeyState.ABANDONED)
+"""Keys that nobody was ever given: no list shows them."""
+
+
+def list_keys(*, tenant_id: str = "", state: str = "", environment: str = "", search: str = "") -> QuerySet[ApiKey]:
+    """Give keys, newest first, with tenant and open versions joined (two queries whatever their number).
+
+    ``state`` may also be ``expired`` for keys that the clock has not ended yet. ``search`` looks at name (contains), and at key id and
+    public id (whole).
+    """
+    rows = ApiKey.objects.exclude(state__in=HIDDEN).select_related("tenant").prefetch_related(_open_versions())
+    if tenant_id:
+        rows = rows.filter(tenant_id=tenant_id)
+    if state:
+        rows = rows.filter(_in_state(state, timezone.now()))
+    if environment:
+        rows = rows.filter(environment=environment)
+    if search:
+        rows = rows.filter(Q(name__icontains=search) | Q(pk=search) | Q(public_id=search))
+    return rows
+
+
+def get_key(tenant_id: str, key_id: str) -> ApiKey:
+    """Give one of a tenant's keys; raises NotFoundError, for another tenant's as well, and for one that was never issued."""
+    rows = ApiKey.objects.exclude(state__in=HIDDEN).select_related("tenant__tier").prefetch_related(_open_versions())
+    key = rows.filter(pk=key_id, tenant_id=tenant_id).first() if is_id(key_id, KEY) else None
+    if key is None:
+        raise NotFoundError("There is no such key.")
+    return key
+
+
+def get_version(key: ApiKey, version_id: str) -> KeyVersion:
+    """Give one version of a key; raises NotFoundError."""
+    version = key.versions.filter(pk=version_id).first() if is_id(version_id, KEY_VERSION) else None
+    if version is None:
+        raise NotFoundError("There is no such version.")
+    return version
+
+
+def list_versions(key: ApiKey) -> QuerySet[KeyVersion]:
+    """Give all versions of a key, newest first: its lineage."""
+    return key.versions.order_by("-number")
+
+
+def current_of(key: ApiKey) -> KeyVersion | None:
+    """The current version among those that a list or ``get_key`` has joined; None for a key that has ended."""
+    return next((version for version in key.versions.all() if version.stage == Stage.CURRENT), None)
+
+
+def previous_of(key: ApiKey) -> KeyVersion | None:
+    """The previous version among those that were joined."""
+    return next((version for version in key.versions.all() if version.stage == Stage.PREVIOUS), None)
+
+
+def state_of(key: ApiKey, now: datetime | None = None) -> str:
+    """The state that people are shown: an active or disabled key whose time is over is *expired*, whether or not the clock has been there."""
+    if key.state in (KeyState.ACTIVE, KeyState.DISABLED):
+        current = current_of(key)
+        if current is not None and current.expires_at <= (now or timezone.now()):
+            return KeyState.EXPIRED
+    return key.state
+
+
+def find_by_reference(tenant_id: str, reference: str) -> IssuedKey | None:
+    """Give what an issue with this reference made, without its text; None when there is none that came to be."""
+    key = ApiKey.objects.filter(tenant_id=tenant_id, reference=reference).exclude(state__in=HIDDEN).first()
+    if key is None:
+        return None
+    return IssuedKey(key, key.versions.order_by("number")[0], "")
+
+
+def find_imported(sha256_hex: str) -> KeyVersion | None:
+    """Give the version that was imported under this hash, whatever became of it."""
+    digests = [tokens.digest_of(sha256_hex, pepper) for pepper in settings.KEY_PEPPERS.values()]
+    rows = KeyVersion.objects.filter(algorithm=Algorithm.IMPORTED, digest__in=digests)
+    return rows.select_related("key__tenant").order_by("-number").first()
+
+
+def leak_action_of(tenant_id: str) -> str:
+    """What the tenant wants done with keys that are found in public."""
+    found = KeyPolicy.objects.filter(tenant_id=tenant_id).values_list("leak_action", flat=True).first()
+    return found or LeakAction.REVOKE
+
+
+def count_by_pepper() -> dict[int, int]:
+    """Give how many versions that may still verify stand under each pepper: one with none can be dropped from the settings."""
+    rows = KeyVersion.objects.filter(stage__in=SHOWN_VERSIONS).values_list("pepper_id").annotate(number=Count("pk")).order_by()
+    return dict(rows)
+
+
+def ids_of(rows: QuerySet[ApiKey] | QuerySet[KeyVersion], most: int) -> Iterable[str]:
+    """Give the first ids, as a list, so that no cursor stays open while they are worked on."""
+    return list(rows.values_list("pk", flat=True)[:most])
+
+
+def _open_versions() -> Prefetch[str, QuerySet[KeyVersion], str]:
+    return Prefetch("versions", queryset=KeyVersion.objects.filter(stage__in=SHOWN_VERSIONS).order_by("-number"))
+
+
+def _in_state(state: str, now: datetime) -> Q:
+    over = Q(versions__stage=Stage.CURRENT, versions__expires_at__lte=now)
+    if state == KeyState.EXPIRED:
+        return Q(state=KeyState.EXPIRED) | (Q(state__in=(KeyState.ACTIVE, KeyState.DISABLED)) & over)
+    if state in (KeyState.ACTIVE, KeyState.DISABLED):
+        return Q(state=state) & Q(versions__stage=Stage.CURRENT, versions__expires_at__gt=now)
+    return Q(state=state)

@@ -1,0 +1,191 @@
+"""A key's secret in Secrets Manager: written once with its text in hand, and from then on brought to what the rows say.
+
+``put_pending`` is the only place where a text goes to AWS. ``converge`` needs none: it moves stages, schedules deletions and reads back,
+may be repeated at any time by anybody, and records success only while its claim holds and nothing has changed since it read the rows. A
+worker that overslept its claim may have moved a stage after its successor was done; it says so, and the clock looks again.
+
+The control plane has no right to read a secret's value, so that reading back means the version ids and stages. A version id is the
+client request token of one text that existed in one process: AWS refuses the same token with another text.
+https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from core.actors import Actor
+from core.aws.errors import AwsAlreadyExistsError, AwsError
+from core.aws.secretsmanager import Secret
+from core.aws.session import Aws
+from core.errors import DomainError
+from tenants import clouds, naming
+from tenants.facts import TenantFacts
+from tenants.keys import claims, settling, staging
+from tenants.keys.models import Algorithm, ApiKey, KeyVersion, StoreState
+from tenants.selectors import facts_of
+
+logger = logging.getLogger(__name__)
+
+RECOVERY_DAYS = 7
+ROUNDS = 6
+DESCRIPTION = "One API key; its stages follow its versions."
+
+
+class KeyStoreError(DomainError):
+    """Secrets Manager did not take or confirm a key. Nothing was issued; the same request may succeed later."""
+
+    code = "key-store-unavailable"
+    title = "The key store did not answer"
+    status = 503
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a key's secret is, and the AWS of its tenant's cell."""
+
+    aws: Aws
+    facts: TenantFacts
+    secret: str
+
+
+def place_of(key: ApiKey, actor: Actor) -> Place:
+    """Connect to the cell of a key's tenant; CloudTrail will show tenant and actor."""
+    facts = facts_of(key.tenant)
+    aws = clouds.connect_to(facts.cell, session_name=naming.session_name(facts.id, actor))
+    return Place(aws, facts, naming.key_secret(facts, key.pk))
+
+
+def put_pending(place: Place, version: KeyVersion, text: str) -> staging.Seen:
+    """Write a version's text as AWSPENDING, making the key's secret if need be, and read it back; gives the stages of all versions.
+
+    Raises KeyStoreError, after which nobody knows whether it is there: abandon the version, never repeat it.
+    """
+    token = staging.token_of(version.pk)
+    try:
+        _ensure_container(place)
+        place.aws.secretsmanager.put_value(place.secret, text, token=token, stages=(staging.PENDING,))
+        seen = place.aws.secretsmanager.get_secret(place.secret).versions
+    except AwsError as error:
+        raise _unavailable(error, version.key_id) from error
+    if staging.PENDING not in seen.get(token, ()):
+        raise KeyStoreError("The key was written and could not be read back.")
+    return seen
+
+
+def converge(key_id: str, *, actor: Actor, seen: staging.Seen | None = None) -> str:
+    """Bring a key's secret to what its rows say and give the resulting store state; never raises for what AWS answers.
+
+    ``seen`` is what the caller has just read back, which saves a call. When another worker holds the claim, or AWS refuses, the state
+    stays *unsettled* and the clock comes back to it.
+    """
+    claim = claims.take(key_id)
+    if claim is None:
+        return str(ApiKey.objects.values_list("store_state", flat=True).get(pk=key_id))
+    key = ApiKey.objects.select_related("tenant__tier", "tenant__cell").get(pk=key_id)
+    try:
+        return _converge(key, claim, place_of(key, actor), seen)
+    except AwsError as error:
+        logger.warning("a key's secret was not settled", extra={"key": key_id, "error": error.aws_code or error.code})
+        claims.postpone(key, claim, error.aws_code or error.code)
+        return StoreState.UNSETTLED
+
+
+def _converge(key: ApiKey, claim: int, place: Place, seen: staging.Seen | None) -> str:
+    for _ in range(ROUNDS):
+        key.refresh_from_db(fields=["state", "store_generation"])
+        wanted = staging.wanted_stages(
+            key.versions.filter(stage__in=staging.STAGE_OF, algorithm=Algorithm.OURS).values_list("pk", "stage")
+        )
+        if not wanted:
+            done = _remove(place)
+        else:
+            found = seen if seen is not None else _look(place)
+            seen = None
+            if staging.is_lost(found, wanted):
+                return settling.record_loss(key, claim)
+            todo = staging.moves(found, wanted)
+            for move in todo:
+                _carry_out(place, move)
+            done = not todo
+        if done:
+            state = settling.record_settled(key, claim, is_stored=bool(wanted) or not key.is_living)
+            if state is not None:
+                return state
+        if not claims.holds(key.pk, claim):
+            return claims.overslept(key.pk)
+    return claims.release(key, claim)
+
+
+def _look(place: Place) -> staging.Seen:
+    """Read the stages of all versions back; none when the secret is not there, or waits for its deletion."""
+    found = place.aws.secretsmanager.find_secret(place.secret)
+    return {} if found is None or found.deleted_at is not None else found.versions
+
+
+def _carry_out(place: Place, move: staging.Move) -> None:
+    if move.to:
+        place.aws.secretsmanager.move_stage(place.secret, move.stage, to_version=move.to, from_version=move.off)
+    else:
+        place.aws.secretsmanager.remove_stage(place.secret, move.stage, from_version=move.off)
+
+
+def _remove(place: Place) -> bool:
+    """Schedule the deletion, and say whether it was read back as gone."""
+    found = place.aws.secretsmanager.find_secret(place.secret)
+    if found is None or found.deleted_at is not None:
+        return True
+    _require_ours(found, place)
+    place.aws.secretsmanager.delete_secret(place.secret, recovery_days=RECOVERY_DAYS)
+    return False
+
+
+def _ensure_container(place: Place) -> None:
+    """Make the secret, empty. One that is there already must bear our tags; one that waits for deletion is taken back."""
+    tags = tags_of(place.facts)
+    key_id = kms_key_of(place.facts)
+    try:
+        place.aws.secretsmanager.create_secret(
+            place.secret,
+            token=staging.token_of(place.secret.rpartition("/")[2]),
+            value=None,
+            tags=tags,
+            kms_key_id=key_id,
+            description=DESCRIPTION,
+        )
+    except AwsError as error:
+        if not isinstance(error, AwsAlreadyExistsError) and error.aws_code != "InvalidRequestException":
+            raise
+        found = place.aws.secretsmanager.get_secret(place.secret)
+        _require_ours(found, place)
+        if found.deleted_at is not None:
+            place.aws.secretsmanager.restore_secret(place.secret)
+
+
+def tags_of(facts: TenantFacts) -> dict[str, str]:
+    """The tags of a tenant's key secrets: the same four that everything else of a tenant bears."""
+    return {
+        naming.TAG_TENANT: facts.id,
+        naming.TAG_CELL: facts.cell.code,
+        naming.TAG_ENVIRONMENT: facts.cell.environment,
+        naming.TAG_MANAGED_BY: naming.MANAGED_BY,
+    }
+
+
+def kms_key_of(facts: TenantFacts) -> str:
+    """The alias of the tenant's own KMS key where it has one, else empty for AWS's own."""
+    return naming.names_of(facts).key_alias if facts.tier.isolation_model.has_own_pool else ""
+
+
+def _require_ours(found: Secret, place: Place) -> None:
+    if found.tags.get(naming.TAG_TENANT) != place.facts.id or found.tags.get(naming.TAG_MANAGED_BY) != naming.MANAGED_BY:
+        raise AwsError(f"The secret {place.secret} does not bear our tags; it was not touched.", aws_code="not-ours")
+
+
+def _unavailable(error: AwsError, key_id: str) -> KeyStoreError:
+    """What a caller is told: nothing that names an ARN. The log has AWS's words."""
+    logger.warning(
+        "a key was not written to the store", extra={"key": key_id, "error": error.aws_code or error.code}, exc_info=error
+    )
+    return KeyStoreError("The key store did not confirm the key, so none was issued. Try again in a moment.")

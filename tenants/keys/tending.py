@@ -1,0 +1,164 @@
+"""What the clock does for keys: settle the store, drop what its maker left, end overlaps, rotate by schedule, remind, and end what has expired.
+
+Each function works through rows that are due, a bounded number at a time, and may run anywhere, at any time, twice. Losing the clock
+lengthens no life: whether a version is accepted is asked of the time at every use.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from core.actors import system
+from core.errors import DomainError
+from tenants.keys import endings, evidence, life, making, rotation, store
+from tenants.keys.models import ApiKey, KeyState, KeyVersion, Stage, StoreState
+from tenants.keys.selectors import ids_of
+from tenants.lifecycle import SERVED
+
+logger = logging.getLogger(__name__)
+
+CLOCK = system("keys")
+MOST = 200
+ROTATION_PAUSE = timedelta(minutes=5)
+"""After a scheduled rotation that was refused, until the next try."""
+
+
+def abandon_unfinished() -> int:
+    """Drop pending versions whose makers have died; gives how many."""
+    due = KeyVersion.objects.filter(stage=Stage.PENDING, claimed_until__lte=timezone.now()).order_by("claimed_until")
+    return sum(making.abandon(version_id, actor=CLOCK) for version_id in ids_of(due, MOST))
+
+
+def settle_stores() -> int:
+    """Bring to the store what did not get there; gives how many keys are settled now."""
+    now = timezone.now()
+    free = Q(store_claimed_until__isnull=True) | Q(store_claimed_until__lte=now)
+    due = ApiKey.objects.filter(free, store_state=StoreState.UNSETTLED, store_due_at__lte=now).order_by("store_due_at")
+    return sum(store.converge(key_id, actor=CLOCK) == StoreState.SETTLED for key_id in ids_of(due, MOST))
+
+
+def end_overlaps() -> int:
+    """Retire previous versions whose overlap is over, or whose evidence is in; gives how many."""
+    now = timezone.now()
+    over = Q(retires_at__lte=now) | Q(expires_at__lte=now)
+    due = KeyVersion.objects.filter(over, stage=Stage.PREVIOUS).order_by("retires_at")
+    ended = sum(rotation.retire_if_over(version_id, because="overlap-over", actor=CLOCK) for version_id in ids_of(due, MOST))
+    return ended + sum(rotation.retire_if_over(version_id, because="quiet", actor=CLOCK) for version_id in _quiet(now))
+
+
+def rotate_due() -> int:
+    """Carry out the rotations that are owed, by schedule or after a leak; gives how many. One that is refused is tried again later."""
+    now = timezone.now()
+    rows = ApiKey.objects.filter(state=KeyState.ACTIVE, tenant__state__in=SERVED, rotate_due_at__lte=now)
+    done = 0
+    for key in list(rows.order_by("rotate_due_at")[:MOST]):
+        done += _rotate(key)
+    return done
+
+
+def schedule_rotations() -> int:
+    """Write down which keys' scheduled rotations have come due; gives how many."""
+    now = timezone.now()
+    rows = KeyVersion.objects.filter(
+        stage=Stage.CURRENT,
+        key__state=KeyState.ACTIVE,
+        key__rotate_every_days__isnull=False,
+        key__rotate_due_at__isnull=True,
+        expires_at__gt=now,
+    ).select_related("key__tenant__tier")
+    found = 0
+    for version in rows.order_by("issued_at").iterator(chunk_size=500):
+        overlap = timedelta(seconds=version.key.tenant.tier.key_overlap_seconds)
+        due = life.next_rotation(
+            version.issued_at, every_days=version.key.rotate_every_days, expires_at=version.expires_at, overlap=overlap
+        )
+        if due is not None and due <= now:
+            found += ApiKey.objects.filter(pk=version.key_id, rotate_due_at__isnull=True).update(rotate_due_at=due)
+    return found
+
+
+def end_expired() -> int:
+    """End keys whose current version's life is over; gives how many."""
+    now = timezone.now()
+    due = ApiKey.objects.filter(
+        state__in=(KeyState.ACTIVE, KeyState.DISABLED), versions__stage=Stage.CURRENT, versions__expires_at__lte=now
+    )
+    return sum(_expire(key_id, now) for key_id in ids_of(due.order_by("versions__expires_at"), MOST))
+
+
+def remind() -> int:
+    """Raise ``key.expiring`` 30, 7 and 1 days before a current version expires; gives how many. What was missed is not made up for."""
+    now = timezone.now()
+    reminded = 0
+    for version in _expiring(now):
+        days = life.due_reminder(now, version.expires_at, version.reminded_days)
+        if days is None:
+            continue
+        with transaction.atomic():
+            fresh = KeyVersion.objects.filter(pk=version.pk, reminded_days=version.reminded_days, stage=Stage.CURRENT)
+            if fresh.update(reminded_days=days):
+                details: dict[str, object] = {"version": version.pk, "days": days, "expires_at": version.expires_at}
+                endings.tell(version.key, "key.expiring", CLOCK, "", details)
+                reminded += 1
+    return reminded
+
+
+def _quiet(now: datetime) -> Iterator[str]:
+    rows = KeyVersion.objects.filter(stage=Stage.PREVIOUS, retire_when_quiet=True, switched_at__isnull=False)
+    for version in rows.select_related("key__tenant__tier").order_by("switched_at")[: MOST * 5]:
+        successor = KeyVersion.objects.filter(key=version.key, stage=Stage.CURRENT).first()
+        if successor is None:
+            continue
+        used = evidence.uses_of([version.pk, successor.pk], now=now)
+        if life.is_quiet(
+            now,
+            quiet=timedelta(seconds=version.key.tenant.tier.key_quiet_seconds),
+            promoted_at=successor.promoted_at,
+            successor_used_at=used[successor.pk].last_used_at,
+            predecessor_used_at=used[version.pk].last_used_at,
+        ):
+            yield version.pk
+
+
+def _rotate(key: ApiKey) -> bool:
+    overlap = None if key.rotate_overlap_seconds is None else timedelta(seconds=key.rotate_overlap_seconds)
+    try:
+        rotation.rotate_key(
+            actor=CLOCK,
+            tenant_id=key.tenant_id,
+            key_id=key.pk,
+            overlap=overlap,
+            end_previous=key.leaked_at is not None,
+            reason="a rotation was due",
+        )
+    except DomainError as error:
+        logger.info("a rotation that was due was refused: %s", error, extra={"key": key.pk})
+        ApiKey.objects.filter(pk=key.pk, rotate_due_at=key.rotate_due_at).update(rotate_due_at=timezone.now() + ROTATION_PAUSE)
+        return False
+    return True
+
+
+def _expire(key_id: str, now: datetime) -> bool:
+    with transaction.atomic():
+        key = making.lock(key_id)
+        over = key.versions.filter(stage=Stage.CURRENT, expires_at__lte=now).exists()
+        if not over or key.state not in (KeyState.ACTIVE, KeyState.DISABLED):
+            return False
+        endings.end(key, to=KeyState.EXPIRED, because="expired", actor=CLOCK, reason="its time is over")
+    store.converge(key_id, actor=CLOCK)
+    return True
+
+
+def _expiring(now: datetime) -> Iterator[KeyVersion]:
+    soon = now + timedelta(days=max(life.REMIND_BEFORE_DAYS))
+    rows = KeyVersion.objects.filter(stage=Stage.CURRENT, expires_at__gt=now, expires_at__lte=soon, key__state=KeyState.ACTIVE)
+    owed = Q(reminded_days__isnull=True)
+    for days in life.REMIND_BEFORE_DAYS:
+        owed |= Q(expires_at__lte=now + timedelta(days=days), reminded_days__gt=days)
+    return rows.filter(owed).select_related("key").order_by(F("expires_at"))[: MOST * 5].iterator(chunk_size=500)
