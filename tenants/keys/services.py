@@ -85,10 +85,10 @@ def import_key(
     """
     now = timezone.now()
     wish = inputs.clean(now, known_scopes=known_scopes(settings.KEY_SCOPES), name=name, **{"environment": "live", **fields})
-    hashed = str(sha256).strip().lower()
+    hashed = sha256.strip().lower()
     if _SHA256.fullmatch(hashed) is None:
         raise inputs.refusal("/sha256", "This is a SHA-256 in hex: 64 of 0-9 and a-f.")
-    if not isinstance(last_four, str) or len(last_four) > 4 or not last_four.isprintable():
+    if len(last_four) > 4 or not last_four.isprintable():
         raise inputs.refusal("/last_four", "This is the end of the key's text, at most four characters.")
     pepper_id = max(settings.KEY_PEPPERS)
     with transaction.atomic():

@@ -38,13 +38,16 @@ def test_an_issued_key_verifies_and_is_in_the_store(acme: Tenant, store_eyes: St
 def test_both_verify_during_the_overlap_and_then_one(globex: Tenant, store_eyes: StoreEyes) -> None:
     first = issue(globex)
     second = rotate(first, overlap=timedelta(hours=1))
-    assert second.text.startswith(f"cpk_live_{first.key.public_id}_") and second.text != first.text
+    assert second.text.startswith(f"cpk_live_{first.key.public_id}_")
+    assert second.text != first.text
     assert [verify(text).code for text in (first.text, second.text)] == [Code.VALID, Code.VALID]
-    assert store_eyes.text(first.key, "AWSPREVIOUS") == first.text and store_eyes.text(first.key) == second.text
+    assert store_eyes.text(first.key, "AWSPREVIOUS") == first.text
+    assert store_eyes.text(first.key) == second.text
     with time_machine.travel(timezone.now() + timedelta(hours=1, seconds=1)):
         assert [verify(text).code for text in (first.text, second.text)] == [Code.EXPIRED, Code.VALID]
         assert tending.end_overlaps() == 1
-        assert store_eyes.faults(first.key) == [] and "AWSPREVIOUS" not in store_eyes.stages(first.key)
+        assert store_eyes.faults(first.key) == []
+        assert "AWSPREVIOUS" not in store_eyes.stages(first.key)
 
 
 def test_an_overlap_of_nothing_ends_the_predecessor_at_once(acme: Tenant, store_eyes: StoreEyes) -> None:
@@ -91,7 +94,8 @@ def test_an_imported_key_verifies_and_becomes_ours_at_its_first_rotation(acme: T
     key = services.import_key(
         actor=OLGA, tenant_id=acme.pk, name="old", sha256=hashlib.sha256(foreign.encode()).hexdigest(), last_four="p7dc"
     )
-    assert verify(foreign).code is Code.VALID and key.store_state == "empty"
+    assert verify(foreign).code is Code.VALID
+    assert key.store_state == "empty"
     second = rotation.rotate_key(actor=OLGA, tenant_id=acme.pk, key_id=key.pk, overlap=timedelta(hours=1))
     assert [verify(text).code for text in (foreign, second.text)] == [Code.VALID, Code.VALID]
     assert store_eyes.text(key) == second.text
