@@ -22,7 +22,8 @@ from tenants.models import Tier
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("What it is", ("code", "name", "isolation_model", "sso_allowed")),
     ("Limits", ("rate_per_second", "burst", "quota_per_day", "weight")),
-    ("Keys and keeping", ("key_max_age_days", "key_overlap_seconds", "log_retention_days", "offboarding_grace_seconds")),
+    ("Keys", ("key_max_age_days", "key_overlap_seconds", "key_quiet_seconds")),
+    ("Keeping", ("log_retention_days", "offboarding_grace_seconds")),
 )
 LABELS = {
     "code": ("Code", "Lower-case letters, digits and hyphens. Fixed once made."),
@@ -35,6 +36,10 @@ LABELS = {
     "weight": ("Weight", "Share of idle capacity."),
     "key_max_age_days": ("Keys live at most", "Days."),
     "key_overlap_seconds": ("Overlap of a rotation", "Seconds in which the old and the new key both work."),
+    "key_quiet_seconds": (
+        "Quiet before evidence counts",
+        "Seconds for which a predecessor must be unused before it is retired by evidence.",
+    ),
     "log_retention_days": ("Logs are kept", "Days; CloudWatch knows certain numbers only (14, 30, 90, 365, …)."),
     "offboarding_grace_seconds": ("Grace of an offboarding", "Seconds until everything is removed (604,800 is a week)."),
 }
