@@ -22,6 +22,7 @@ from provisioning import operations, preflight
 from provisioning.models import ACTIVE_STATES, Operation, OperationKind, OperationState
 from tenants import inputs
 from tenants import services as tenants
+from tenants.keys import endings
 from tenants.lifecycle import TenantState
 from tenants.models import Cell, CellState, OnboardingRequest, RequestState, Tenant
 from tenants.selectors import get_cell
@@ -219,6 +220,7 @@ def start_deprovision(*, actor: Actor, tenant_id: str, reason: str) -> Operation
     _require(tenant, TenantState.OFFBOARDING, "removed")
     if tenant.offboard_due_at is None or tenant.offboard_due_at > timezone.now():
         raise ConflictError("The grace has not run out yet.", code="illegal-transition")
+    endings.end_all(tenant.pk, because="offboarded", actor=actor, reason=reason)
     return operations.start(kind=OperationKind.DEPROVISION, actor=actor, reason=reason, tenant=tenant)
 
 

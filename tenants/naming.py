@@ -19,7 +19,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from core import ids
+from core import VERSION, ids
 from core.actors import Actor
 from core.errors import DomainError
 from tenants.facts import CellFacts, IsolationModel, TenantFacts
@@ -182,6 +182,17 @@ def key_secret(tenant: TenantFacts, key_id: str) -> str:
     if not ids.is_id(key_id, ids.KEY):
         raise UnsafeNameError("The key's id is not well formed.")
     return f"{names_of(tenant).secret_path}keys/{key_id}"
+
+
+def tenant_tags(tenant: TenantFacts, *, release: str = VERSION) -> dict[str, str]:
+    """Tags for a tenant's own resource. Adopt or delete only what bears the same tenant and managed-by."""
+    return {
+        TAG_TENANT: tenant.id,
+        TAG_CELL: tenant.cell.code,
+        TAG_ENVIRONMENT: tenant.cell.environment,
+        TAG_RELEASE: release,
+        TAG_MANAGED_BY: MANAGED_BY,
+    }
 
 
 def username(tenant_id: str, email: str) -> str:

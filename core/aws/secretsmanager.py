@@ -46,6 +46,14 @@ class SecretValue:
     value: str = dataclasses.field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ListedSecret:
+    """What a list tells of a secret."""
+
+    name: str
+    tags: dict[str, str]
+
+
 class SecretsManager(Gateway):
     """The gateway to Secrets Manager. ``secret`` arguments take a name or an ARN."""
 
@@ -127,8 +135,8 @@ class SecretsManager(Gateway):
         """Take a stage off a version; one that does not bear it is refused by AWS (InvalidParameterException)."""
         self._call(self._client.update_secret_version_stage, SecretId=secret, VersionStage=stage, RemoveFromVersionId=from_version)
 
-    def list_secrets(self, path: str) -> Iterator[str]:
-        """Give the names of all secrets whose name begins with ``path``, those that wait for deletion too.
+    def list_secrets(self, path: str, *, with_deleted: bool = False) -> Iterator[ListedSecret]:
+        """Give all secrets whose name begins with ``path``; with those that wait for their deletion, if asked for.
 
         AWS's list may lag behind a change by minutes.
         https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html
@@ -137,17 +145,22 @@ class SecretsManager(Gateway):
             self._call,
             self._client.list_secrets,
             Filters=[{"Key": "name", "Values": [path]}],
-            IncludePlannedDeletion=True,
+            IncludePlannedDeletion=with_deleted,
             MaxResults=100,
         )
         for item in pages(fetch, items="SecretList", sent="NextToken", received="NextToken"):
             if item["Name"].startswith(path):
-                yield item["Name"]
+                yield ListedSecret(item["Name"], {tag["Key"]: tag["Value"] for tag in item.get("Tags", ())})
 
-    def put_secret_settings(self, secret: str, *, description: str, kms_key_id: str = "") -> None:
-        """Set a secret's description and key; its versions stay as they are."""
+    def put_secret_settings(self, secret: str, *, description: str = "", kms_key_id: str = "") -> None:
+        """Set a secret's description or key, or both. A new key encrypts its staged versions anew; their values and stages stay.
+
+        https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecret.html
+        """
         optional: dict[str, Any] = {"KmsKeyId": kms_key_id} if kms_key_id else {}
-        self._call(self._client.update_secret, SecretId=secret, Description=description, **optional)
+        if description:
+            optional["Description"] = description
+        self._call(self._client.update_secret, SecretId=secret, **optional)
 
     def put_secret_tags(self, secret: str, tags: Mapping[str, str]) -> None:
         """Add or overwrite these tags; others stay."""

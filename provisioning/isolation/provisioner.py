@@ -161,6 +161,7 @@ def _keys_and_secrets(cell: CellFacts, shared: CellNames) -> list[Statement]:
         statement("Keys", _actions("kms", _KEY_ACTIONS), keys, ours),
         *_secret_writing(cell, shared),
         statement("Aliases", _actions("kms", _ALIAS_ACTIONS), arn(cell, "kms", aliases)),
+        statement("FindSecrets", ("secretsmanager:ListSecrets",), "*"),
         statement(
             "Secrets",
             _actions("secretsmanager", _SECRET_ACTIONS),

@@ -29,10 +29,9 @@ from provisioning.resources.base import (
     cell_tags,
     exists,
     require_ours,
-    tenant_tags,
 )
 from tenants.facts import CellFacts, IsolationModel, TenantFacts
-from tenants.naming import names_of, names_of_cell
+from tenants.naming import names_of, names_of_cell, tenant_tags
 
 KIND = "access_role"
 DEPENDS_ON: tuple[str, ...] = ("boundary", "kms_key")

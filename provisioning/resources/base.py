@@ -196,17 +196,6 @@ def exists(tenant: TenantFacts) -> bool:
     return tenant.state != TenantState.CLOSED
 
 
-def tenant_tags(tenant: TenantFacts, *, release: str = RELEASE) -> dict[str, str]:
-    """Tags for a tenant's own resource. Adopt or delete only what bears the same tenant and managed-by."""
-    return {
-        TAG_TENANT: tenant.id,
-        TAG_CELL: tenant.cell.code,
-        TAG_ENVIRONMENT: tenant.cell.environment,
-        TAG_RELEASE: release,
-        TAG_MANAGED_BY: MANAGED_BY,
-    }
-
-
 def cell_tags(cell: CellFacts, *, release: str = RELEASE) -> dict[str, str]:
     """Tags for what a cell shares among its pooled tenants."""
     return {TAG_CELL: cell.code, TAG_ENVIRONMENT: cell.environment, TAG_RELEASE: release, TAG_MANAGED_BY: MANAGED_BY}

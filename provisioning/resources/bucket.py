@@ -25,10 +25,9 @@ from provisioning.resources.base import (
     Wait,
     cell_tags,
     require_ours,
-    tenant_tags,
 )
 from tenants.facts import CellFacts, TenantFacts
-from tenants.naming import names_of, names_of_cell
+from tenants.naming import names_of, names_of_cell, tenant_tags
 
 KIND = "bucket"
 DEPENDS_ON: tuple[str, ...] = ("kms_key",)

@@ -18,10 +18,9 @@ from provisioning.resources.base import (
     Wait,
     exists,
     require_ours,
-    tenant_tags,
 )
 from tenants.facts import CellFacts, TenantFacts
-from tenants.naming import names_of
+from tenants.naming import names_of, tenant_tags
 
 KIND = "log_group"
 DEPENDS_ON: tuple[str, ...] = ()

@@ -1,8 +1,12 @@
-"""The container in Secrets Manager where a tenant's keys will be kept: a name under the tenant's path, a KMS key, no value yet.
+"""A tenant's path in Secrets Manager: a container for the service's own secrets, and whatever keys of the tenant lie beside it.
+
+The container is a name under the path, a KMS key, no value. The secrets of the tenant's keys come and go with the keys (``tenants.keys``); what
+this kind answers for is that they are under the tenant's KMS key when its tier changes, and that none is left when the tenant goes.
+Each key's stages are not read back here: the keys' own clock does that.
 
 Deletion waits seven days, AWS's shortest window, and is not forced: offboarding has a grace period of its own before this, but a key
 deleted by mistake would cut a customer off for good. Ids are never given out twice, so the name that stays taken meanwhile costs nothing. A
-secret that waits for deletion counts as gone; wanted again, it is restored.
+secret that waits for deletion counts as gone; wanted again, the container is restored.
 """
 
 from __future__ import annotations
@@ -25,10 +29,9 @@ from provisioning.resources.base import (
     Wait,
     exists,
     require_ours,
-    tenant_tags,
 )
 from tenants.facts import CellFacts, TenantFacts
-from tenants.naming import names_of
+from tenants.naming import names_of, tenant_tags
 
 KIND = "secret"
 DEPENDS_ON: tuple[str, ...] = ("kms_key",)
@@ -44,7 +47,8 @@ def shape(tenant: TenantFacts) -> tuple[Desired, ...]:
         return ()
     spec = {
         "secret": names_of(tenant).api_secret,
-        "description": "API keys of one tenant.",
+        "path": names_of(tenant).secret_path,
+        "description": "Service secrets of one tenant.",
         "key": OWN if tenant.tier.isolation_model.has_own_pool else "",
         "recovery_days": RECOVERY_DAYS,
         "tags": tenant_tags(tenant),
@@ -72,6 +76,9 @@ def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
     if differences.of_tags(found.tags, spec["tags"]):
         aws.secretsmanager.put_secret_tags(name, spec["tags"])
     if _settings_differ(found, spec, key_arn):
+        # The container last: while it differs, a repetition after a crash comes here again.
+        for beside in _beside(aws, spec):
+            aws.secretsmanager.put_secret_settings(beside, kms_key_id=key_arn or AWS_MANAGED_KEY)
         aws.secretsmanager.put_secret_settings(name, description=spec["description"], kms_key_id=key_arn or AWS_MANAGED_KEY)
     return Ensured({"secret": name, "arn": found.arn})
 
@@ -80,18 +87,31 @@ def observe(aws: Aws, spec: Spec, known: Known) -> Observed:
     """Read description, key and tags back. One that waits for its deletion is not there."""
     found = aws.secretsmanager.find_secret(spec["secret"])
     if found is None or found.deleted_at is not None:
-        return ABSENT
+        left = _beside(aws, spec)
+        return Observed(True, (f"the container is gone; {len(left)} secrets of keys are there",)) if left else ABSENT
     different = _settings_differ(found, spec, _key_arn(spec, known)) + differences.of_tags(found.tags, spec["tags"])
     return Observed(True, different, {"secret": found.name, "arn": found.arn})
 
 
 def remove(aws: Aws, spec: Spec, known: Known) -> Removed | Wait:
-    """Schedule the deletion."""
+    """Schedule the deletion of everything below the path. What a list that lags does not show is deleted by the clock of the keys, from its rows."""
+    for name in _beside(aws, spec):
+        aws.secretsmanager.delete_secret(name, recovery_days=spec["recovery_days"])
     found = aws.secretsmanager.find_secret(spec["secret"])
     if found is not None and found.deleted_at is None:
         require_ours(found.tags, spec, f"The secret {spec['secret']}")
         aws.secretsmanager.delete_secret(spec["secret"], recovery_days=spec["recovery_days"])
     return Removed()
+
+
+def _beside(aws: Aws, spec: Spec) -> list[str]:
+    """Name the secrets of keys below the path that do not wait for their deletion; raises NotOursError for a stranger's."""
+    if "path" not in spec:  # recorded by a release that kept nothing there
+        return []
+    found = [item for item in aws.secretsmanager.list_secrets(spec["path"]) if item.name != spec["secret"]]
+    for item in found:
+        require_ours(item.tags, spec, f"The secret {item.name}")
+    return [item.name for item in found]
 
 
 def _create(aws: Aws, spec: Spec, key_arn: str) -> str:

@@ -29,11 +29,10 @@ from provisioning.resources.base import (
     exists,
     is_enabled,
     require_ours,
-    tenant_tags,
 )
 from provisioning.resources.deployment import STILLBORN, StackFailedError, create, deployment_of, move_on, reasons_of
 from tenants.facts import CellFacts, TenantFacts
-from tenants.naming import TenantNames, names_of, names_of_cell
+from tenants.naming import TenantNames, names_of, names_of_cell, tenant_tags
 
 KIND = "stack"
 DEPENDS_ON: tuple[str, ...] = ("kms_key", "boundary")

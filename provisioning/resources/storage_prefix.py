@@ -21,10 +21,9 @@ from provisioning.resources.base import (
     Wait,
     exists,
     require_ours,
-    tenant_tags,
 )
 from tenants.facts import CellFacts, TenantFacts
-from tenants.naming import names_of
+from tenants.naming import names_of, tenant_tags
 
 KIND = "storage_prefix"
 DEPENDS_ON: tuple[str, ...] = ("bucket",)

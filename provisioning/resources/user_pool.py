@@ -27,10 +27,9 @@ from provisioning.resources.base import (
     exists,
     owner_tags,
     require_ours,
-    tenant_tags,
 )
 from tenants.facts import CellFacts, TenantFacts
-from tenants.naming import TAG_TENANT, names_of, names_of_cell
+from tenants.naming import TAG_TENANT, names_of, names_of_cell, tenant_tags
 
 KIND = "user_pool"
 DEPENDS_ON: tuple[str, ...] = ()

@@ -143,15 +143,13 @@ def _remove(place: Place) -> bool:
 
 def _ensure_container(place: Place) -> None:
     """Make the secret, empty. One that is there already must bear our tags; one that waits for deletion is taken back."""
-    tags = tags_of(place.facts)
-    key_id = kms_key_of(place.facts)
     try:
         place.aws.secretsmanager.create_secret(
             place.secret,
             token=staging.token_of(place.secret.rpartition("/")[2]),
             value=None,
-            tags=tags,
-            kms_key_id=key_id,
+            tags=naming.tenant_tags(place.facts),
+            kms_key_id=kms_key_of(place.facts),
             description=DESCRIPTION,
         )
     except AwsError as error:
@@ -161,16 +159,6 @@ def _ensure_container(place: Place) -> None:
         _require_ours(found, place)
         if found.deleted_at is not None:
             place.aws.secretsmanager.restore_secret(place.secret)
-
-
-def tags_of(facts: TenantFacts) -> dict[str, str]:
-    """The tags of a tenant's key secrets: the same four that everything else of a tenant bears."""
-    return {
-        naming.TAG_TENANT: facts.id,
-        naming.TAG_CELL: facts.cell.code,
-        naming.TAG_ENVIRONMENT: facts.cell.environment,
-        naming.TAG_MANAGED_BY: naming.MANAGED_BY,
-    }
 
 
 def kms_key_of(facts: TenantFacts) -> str:
