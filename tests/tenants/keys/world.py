@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from core.actors import operator
 from tenants.keys import staging
-from tenants.keys.models import Algorithm, ApiKey, KeyVersion
+from tenants.keys.models import Algorithm, ApiKey, KeyVersion, new_key_id
 from tenants.keys.verification import Code, verify
 from tenants.models import Cell, Tenant
 from tenants.naming import key_secret
@@ -84,6 +84,20 @@ class StoreEyes:
         """Give the text that bears a stage."""
         name = key_secret(facts_of(key.tenant), key.pk)
         return str(self.client.get_secret_value(SecretId=name, VersionStage=stage)["SecretString"])
+
+    def current_text(self, key: ApiKey) -> str:
+        """Give what a workload is handed out that asks for the key now; empty when it is handed out nothing."""
+        name = key_secret(facts_of(key.tenant), key.pk)
+        try:
+            return str(self.client.get_secret_value(SecretId=name, VersionStage=staging.CURRENT).get("SecretString") or "")
+        except (self.client.exceptions.ResourceNotFoundException, self.client.exceptions.InvalidRequestException):
+            return ""
+
+    def secrets_of(self, tenant: Tenant) -> list[str]:
+        """Give the ids of the keys that have a secret in the store, but for those that wait for their deletion."""
+        path = key_secret(facts_of(tenant), new_key_id()).rpartition("/")[0] + "/"
+        found = self.client.list_secrets(Filters=[{"Key": "name", "Values": [path]}], MaxResults=100)["SecretList"]
+        return sorted(item["Name"].removeprefix(path) for item in found if not item.get("DeletedDate"))
 
     def faults(self, key: ApiKey) -> list[str]:
         """Hold database and store against each other: every difference that must not be there once all is settled."""
