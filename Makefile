@@ -85,7 +85,7 @@ SECRET = $$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))')
 check-django: $(DEV)
 	state=$$(mktemp -d); trap 'rm -rf "$$state"' EXIT; \
 	CONTROLPLANE_STATE_DIR="$$state" $(BIN)/python manage.py makemigrations --check --dry-run
-	CONTROLPLANE_ENVIRONMENT=production DJANGO_SECRET_KEY="$(SECRET)" AUDIT_KEY="$(SECRET)" TOKEN_PEPPERS="1:$(SECRET)" \
+	CONTROLPLANE_ENVIRONMENT=production DJANGO_SECRET_KEY="$(SECRET)" AUDIT_KEY="$(SECRET)" TOKEN_PEPPERS="1:$(SECRET)" KEY_PEPPERS="1:$(SECRET)" \
 	DJANGO_ALLOWED_HOSTS=console.example.com REDIS_URL=rediss://redis.example.com/0 AWS_ENDPOINT_URL= AWS_ACCESS_KEY_ID= \
 	DATABASE_URL='postgresql://nobody:nothing@db.example.com/controlplane?sslmode=verify-full' \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING

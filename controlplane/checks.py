@@ -75,10 +75,16 @@ def _secrets(config: Any) -> Iterator[CheckMessage]:
             hint="Set TOKEN_PEPPERS to 1: and 32 random bytes or more.",
             id="controlplane.E012",
         )
-    if config.SECRET_KEY.encode() == config.AUDIT_KEY:
+    if config.INSECURE_KEY_PEPPER.encode() in config.KEY_PEPPERS.values():
+        yield Error(
+            "A pepper of tenants' keys is the public default.",
+            hint="Set KEY_PEPPERS to 1: and 32 random bytes or more.",
+            id="controlplane.E013",
+        )
+    if set(config.KEY_PEPPERS.values()) & set(config.TOKEN_PEPPERS.values()) or config.SECRET_KEY.encode() == config.AUDIT_KEY:
         yield Error(
             "One secret serves two purposes.",
-            hint="Give DJANGO_SECRET_KEY and AUDIT_KEY values of their own.",
+            hint="Give DJANGO_SECRET_KEY, AUDIT_KEY, TOKEN_PEPPERS and KEY_PEPPERS values of their own.",
             id="controlplane.E009",
         )
 

@@ -67,9 +67,11 @@ class Environment:
         """Say whether the variable is set to anything."""
         return self._raw(name) is not None
 
-    def text(self, name: str, default: str = "", *, choices: tuple[str, ...] = ()) -> str:
-        """Give a word or a line; with ``choices`` only one of these."""
+    def text(self, name: str, default: str = "", *, choices: tuple[str, ...] = (), shape: str = "") -> str:
+        """Give a word or a line; with ``choices`` only one of these, with ``shape`` (a regular expression) only what matches it whole."""
         value = self._raw(name) or default
+        if shape and re.fullmatch(shape, value) is None:
+            raise SettingError(f"{name} must match {shape}; it is {value!r}.")
         if choices and value not in choices:
             raise SettingError(f"{name} must be one of {', '.join(choices)}; it is {value!r}.")
         return value
@@ -94,10 +96,13 @@ class Environment:
             raise SettingError(f"{name} must be a whole number from {minimum} to {maximum}; it is {value!r}.")
         return int(value)
 
-    def words(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
-        """Give a comma-separated list; blanks around the commas and empty items are dropped."""
+    def words(self, name: str, default: tuple[str, ...] = (), *, shape: str = "") -> list[str]:
+        """Give a comma-separated list; blanks around the commas and empty items are dropped. With ``shape`` each must match it whole."""
         value = self._raw(name)
-        return list(default) if value is None else [word.strip() for word in value.split(",") if word.strip()]
+        found = list(default) if value is None else [word.strip() for word in value.split(",") if word.strip()]
+        if shape and (strange := next((word for word in found if re.fullmatch(shape, word) is None), None)):
+            raise SettingError(f"{name}: each must match {shape}; one is {strange!r}.")
+        return found
 
     def folder(self, name: str, default: Path) -> Path:
         """Give an absolute path; it need not exist yet, but it may not be a file."""

@@ -18,7 +18,7 @@ from controlplane.api.configuration import SPECTACULAR_SETTINGS  # noqa: F401  #
 from controlplane.console import looks
 from controlplane.env import Environment, read_file
 from controlplane.logs import logging_settings
-from tenants.keys import scopes
+from tenants.keys import scopes, tokens
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -204,9 +204,19 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 INSECURE_KEY_PEPPER = "insecure-and-public-key-pepper-for-development-only"  # refused outside dev by controlplane.E013
 KEY_PEPPERS = env.numbered_secrets("KEY_PEPPERS", {1: INSECURE_KEY_PEPPER})
 # The first part of every new key. Keys that were issued under another brand go on.
-KEY_BRAND = env.text("CONTROLPLANE_KEY_BRAND", "cpk")
+KEY_BRAND = env.text("CONTROLPLANE_KEY_BRAND", "cpk", shape=tokens.BRAND_SHAPE)
 # What the SaaS's own functions are called; keys:read and keys:write are always there.
-KEY_SCOPES = env.words("CONTROLPLANE_KEY_SCOPES", scopes.DEFAULT)
+KEY_SCOPES = env.words("CONTROLPLANE_KEY_SCOPES", scopes.DEFAULT, shape=scopes.SHAPE)
+
+# How long the text of a leaked key goes on verifying at most, where its tenant's policy is to rotate. Shorter than ten minutes, and one
+# refusal of AWS's would end the key before the clock tries again.
+LEAK_OVERLAP_SECONDS = env.whole("CONTROLPLANE_LEAK_OVERLAP_SECONDS", 3_600, minimum=600, maximum=86_400)
+# GitHub's public keys for secret scanning. http is for a key server on this machine, in dev.
+GITHUB_KEYS_URL = env.url(
+    "CONTROLPLANE_GITHUB_KEYS_URL",
+    "https://api.github.com/meta/public_keys/secret_scanning",
+    schemes=("https", "http") if DEV else ("https",),
+)
 
 # --- The engine -------------------------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from provisioning import operations, preflight
 from provisioning.models import ACTIVE_STATES, Operation, OperationKind, OperationState
 from tenants import inputs
 from tenants import services as tenants
-from tenants.keys import endings
+from tenants.keys import claims, endings
 from tenants.lifecycle import TenantState
 from tenants.models import Cell, CellState, OnboardingRequest, RequestState, Tenant
 from tenants.selectors import get_cell
@@ -226,12 +226,13 @@ def start_deprovision(*, actor: Actor, tenant_id: str, reason: str) -> Operation
 
 @transaction.atomic
 def start_repair(*, actor: Actor, tenant_id: str, reason: str) -> Operation:
-    """Read everything of a tenant back and correct what differs or is missing."""
+    """Read everything of a tenant back, its keys' secrets too, and correct what differs or is missing."""
     reason = inputs.clean_reason(reason)
     tenant = _locked(tenant_id)
     if tenant.state not in (TenantState.ACTIVE, TenantState.SUSPENDED, TenantState.OFFBOARDING):
         raise ConflictError(f"The tenant is {tenant.state}; there is nothing to repair.", code="illegal-transition")
     goal = operations.goal_of(tenant)
+    claims.look_again(tenant.pk)
     return operations.start(kind=OperationKind.REPAIR, actor=actor, reason=reason, tenant=tenant, goal=goal)
 
 

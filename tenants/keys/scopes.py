@@ -12,12 +12,13 @@ from collections.abc import Collection
 KEYS_READ, KEYS_WRITE = "keys:read", "keys:write"
 MANAGEMENT = frozenset({KEYS_READ, KEYS_WRITE})
 DEFAULT = ("events:read", "events:write", "jobs:read", "jobs:write", "usage:read")
-_SHAPE = re.compile(r"[a-z][a-z0-9-]{0,30}:[a-z][a-z0-9-]{0,30}")
+SHAPE = r"[a-z][a-z0-9-]{0,30}:[a-z][a-z0-9-]{0,30}"
+_SCOPE = re.compile(SHAPE)
 
 
 def is_scope(word: str) -> bool:
     """Say whether ``word`` has the shape of a scope."""
-    return _SHAPE.fullmatch(word) is not None
+    return _SCOPE.fullmatch(word) is not None
 
 
 def known_scopes(of_the_saas: Collection[str]) -> frozenset[str]:

@@ -64,7 +64,7 @@ def put_pending(place: Place, version: KeyVersion, text: str) -> staging.Seen:
     """
     token = staging.token_of(version.pk)
     try:
-        _ensure_container(place)
+        _ensure_container(place, is_first=version.number == 1)
         place.aws.secretsmanager.put_value(place.secret, text, token=token, stages=(staging.PENDING,))
         seen = place.aws.secretsmanager.get_secret(place.secret).versions
     except AwsError as error:
@@ -141,8 +141,23 @@ def _remove(place: Place) -> bool:
     return False
 
 
-def _ensure_container(place: Place) -> None:
-    """Make the secret, empty. One that is there already must bear our tags; one that waits for deletion is taken back."""
+def _ensure_container(place: Place, *, is_first: bool) -> None:
+    """Make the key's secret, empty, or find it. One that is there must bear our tags; one that waits for its deletion is taken back.
+
+    Before a key's first version there is none, so that is tried without looking; before any other there should be one.
+    """
+    found = None if is_first else place.aws.secretsmanager.find_secret(place.secret)
+    if found is None:
+        if _create_container(place):
+            return
+        found = place.aws.secretsmanager.get_secret(place.secret)
+    _require_ours(found, place)
+    if found.deleted_at is not None:
+        place.aws.secretsmanager.restore_secret(place.secret)
+
+
+def _create_container(place: Place) -> bool:
+    """Make the secret; False when the name is taken, by one that waits for its deletion as well."""
     try:
         place.aws.secretsmanager.create_secret(
             place.secret,
@@ -153,12 +168,10 @@ def _ensure_container(place: Place) -> None:
             description=DESCRIPTION,
         )
     except AwsError as error:
-        if not isinstance(error, AwsAlreadyExistsError) and error.aws_code != "InvalidRequestException":
-            raise
-        found = place.aws.secretsmanager.get_secret(place.secret)
-        _require_ours(found, place)
-        if found.deleted_at is not None:
-            place.aws.secretsmanager.restore_secret(place.secret)
+        if isinstance(error, AwsAlreadyExistsError) or error.aws_code == "InvalidRequestException":
+            return False
+        raise
+    return True
 
 
 def kms_key_of(facts: TenantFacts) -> str:

@@ -17,8 +17,9 @@ def settle() -> None:
 
 @shared_task(name="tenants.keys.tasks.tend", ignore_result=True)
 def tend() -> None:
-    """End overlaps and lives, remind, and find the rotations whose time has come."""
+    """End overlaps and lives, remind, find the rotations whose time has come, and have old sightings renewed."""
     tending.end_overlaps()
     tending.end_expired()
     tending.remind()
     tending.schedule_rotations()
+    tending.look_again()

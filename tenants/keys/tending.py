@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from core.actors import system
 from core.errors import DomainError
-from tenants.keys import endings, evidence, life, making, rotation, store
+from tenants.keys import containment, endings, evidence, life, making, rotation, store
 from tenants.keys.models import ApiKey, KeyState, KeyVersion, Stage, StoreState
 from tenants.keys.selectors import ids_of
 from tenants.lifecycle import SERVED
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 CLOCK = system("keys")
 MOST = 200
+SEEN_EVERY = timedelta(days=1)
+SEEN_A_MINUTE = 20
+"""So 28,800 keys a day are read back; with more, each is read back less often."""
 ROTATION_PAUSE = timedelta(minutes=5)
 """After a scheduled rotation that was refused, until the next try."""
 
@@ -41,6 +44,16 @@ def settle_stores() -> int:
     free = Q(store_claimed_until__isnull=True) | Q(store_claimed_until__lte=now)
     due = ApiKey.objects.filter(free, store_state=StoreState.UNSETTLED, store_due_at__lte=now).order_by("store_due_at")
     return sum(store.converge(key_id, actor=CLOCK) == StoreState.SETTLED for key_id in ids_of(due, MOST))
+
+
+def look_again() -> int:
+    """Have the keys read back whose secrets were seen longest ago, at least a day; gives how many. What is gone from the store is found so."""
+    seen_before = timezone.now() - SEEN_EVERY
+    due = ApiKey.objects.filter(store_state=StoreState.SETTLED, ended_at__isnull=True, store_settled_at__lte=seen_before)
+    chosen = ids_of(due.order_by("store_settled_at"), SEEN_A_MINUTE)
+    return ApiKey.objects.filter(pk__in=chosen, store_state=StoreState.SETTLED).update(
+        store_state=StoreState.UNSETTLED, store_due_at=timezone.now()
+    )
 
 
 def end_overlaps() -> int:
@@ -134,7 +147,7 @@ def _rotate(key: ApiKey) -> bool:
             tenant_id=key.tenant_id,
             key_id=key.pk,
             overlap=overlap,
-            end_previous=key.leaked_at is not None,
+            end_previous=containment.concerns_current(key),
             reason="a rotation was due",
         )
     except DomainError as error:

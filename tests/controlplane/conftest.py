@@ -16,6 +16,7 @@ PRODUCTION = {
     "DJANGO_SECRET_KEY": "k" * 20 + "0123456789abcdefghijklmnopqrstuvwxyz",
     "AUDIT_KEY": "a" * 20 + "0123456789abcdefghijklmnopqrstuvwxyz",
     "TOKEN_PEPPERS": "1:" + "p" * 20 + "0123456789abcdefghijklmnopqrstuvwxyz",
+    "KEY_PEPPERS": "1:" + "q" * 20 + "0123456789abcdefghijklmnopqrstuvwxyz",
     "DJANGO_ALLOWED_HOSTS": "console.example.com",
     "DATABASE_URL": "postgresql://user:password@db.example.com/controlplane?sslmode=verify-full",
     "REDIS_URL": "rediss://redis.example.com/0",

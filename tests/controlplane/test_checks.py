@@ -33,7 +33,8 @@ SPOILED: dict[str, tuple[dict[str, str | None], str]] = {
     "a database in the clear": ({"DATABASE_URL": "postgresql://u:p@db.example.com/n"}, "E010"),
     "a database with a fallback to the clear": ({"DATABASE_URL": "postgresql://u:p@db.example.com/n?sslmode=prefer"}, "E010"),
     "default token pepper": ({"TOKEN_PEPPERS": None}, "E012"),
-    "default pepper of tokens": ({"TOKEN_PEPPERS": None}, "E012"),
+    "default pepper of keys": ({"KEY_PEPPERS": None}, "E013"),
+    "one pepper for two purposes": ({"KEY_PEPPERS": PRODUCTION["TOKEN_PEPPERS"]}, "E009"),
     "the stand-in's key": ({"AWS_ACCESS_KEY_ID": "test"}, "E011"),
 }
 

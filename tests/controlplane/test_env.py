@@ -11,6 +11,8 @@ from controlplane.env import Environment, SettingError, read_file
 
 READERS: dict[str, tuple[Callable[[Environment], object], str]] = {
     "choice": (lambda env: env.text("X", "a", choices=("a", "b")), "c"),
+    "shape": (lambda env: env.text("X", "a", shape="[a-z]+"), "a_b"),
+    "shape of a word": (lambda env: env.words("X", ("a",), shape="[a-z]+"), "a,b_c"),
     "flag": (lambda env: env.flag("X", default=False), "maybe"),
     "flag as a number": (lambda env: env.flag("X", default=False), "2"),
     "whole, a word": (lambda env: env.whole("X", 1, minimum=1, maximum=9), "many"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from django.conf import settings
 
 from controlplane.commandline import onboarding, rows
+from controlplane.embedded.demo import keys as key_story
 from controlplane.embedded.demo.stage import Stage
 from core.actors import operator
 from core.audit.verify import verify
@@ -136,9 +137,14 @@ def move(stage: Stage) -> None:
     )
 
 
+def keys(stage: Stage) -> None:
+    """A tenant's programs get keys, which are rotated under load, retired, revoked and found in public."""
+    key_story.tell(stage, _as_tenant)
+
+
 def offboard(stage: Stage) -> None:
     """A tenant leaves; everything it had is gone, and read back as gone."""
-    stage.chapter("7. Initech leaves")
+    stage.chapter("8. Initech leaves")
     tenant = get_tenant("initech")
     _finish(stage, services.start_offboard(actor=ACTOR, tenant_id=tenant.pk, reason="contract ended", grace=timedelta(0)))
     stage.say("the grace is over (it is 0 for the demo): the clock starts the removal")
@@ -151,7 +157,7 @@ def offboard(stage: Stage) -> None:
 
 def recovered(stage: Stage) -> None:
     """After AWS lost everything: the ledger knew, and it is there again."""
-    stage.chapter("9. Is everything there again?")
+    stage.chapter("10. Is everything there again?")
     living = list(Tenant.objects.select_related("tier", "cell").filter(state__in=(TenantState.ACTIVE, TenantState.SUSPENDED)))
     drifted: list[str] = []
     with stage.progress("reading back", len(living)) as show:
@@ -164,11 +170,12 @@ def recovered(stage: Stage) -> None:
     stage.promise("every tenant was read back as promised", not drifted, ", ".join(drifted[:3]) or f"{len(living)} tenants")
     first = set_first_password(actor=ACTOR, tenant_id=get_tenant("acme").pk, reason="the pool was made anew")
     _first_sign_in(stage, "acme", first)
+    key_story.lost(stage)
 
 
 def audit(stage: Stage) -> None:
     """Every act is in the chain, and the chain is whole."""
-    stage.chapter("10. Who did what?")
+    stage.chapter("11. Who did what?")
     verdict = verify()
     stage.promise("the audit chain is whole", verdict.ok, str(verdict.fault or f"{verdict.checked} entries"))
 
@@ -180,6 +187,7 @@ BEFORE_THE_LOSS: tuple[Callable[[Stage], None], ...] = (
     keep_apart,
     suspend_and_resume,
     move,
+    keys,
     offboard,
 )
 AFTER_THE_LOSS: tuple[Callable[[Stage], None], ...] = (recovered, audit)

@@ -9,10 +9,12 @@ import time_machine
 from django.utils import timezone
 
 from core.errors import ConflictError, NotFoundError
-from tenants.keys import rotation, selectors, services, tending, tokens
+from tenants.keys import claims, rotation, selectors, services, tending, tokens
 from tenants.keys.models import ApiKey
 from tenants.keys.verification import Code, verify
 from tenants.models import Tenant
+from tenants.naming import key_secret
+from tenants.selectors import facts_of
 from tests.tenants.keys.world import OLGA, StoreEyes
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -100,3 +102,25 @@ def test_an_imported_key_verifies_and_becomes_ours_at_its_first_rotation(acme: T
     assert [verify(text).code for text in (foreign, second.text)] == [Code.VALID, Code.VALID]
     assert store_eyes.text(key) == second.text
     assert ApiKey.objects.get(pk=key.pk).store_state == "settled"
+
+
+def test_a_secret_that_somebody_deleted_is_found_and_a_rotation_mends_it(acme: Tenant, store_eyes: StoreEyes) -> None:
+    issued = issue(acme)
+    store_eyes.client.delete_secret(SecretId=key_secret(facts_of(acme), issued.key.pk), ForceDeleteWithoutRecovery=True)
+    assert tending.look_again() == 0
+    with time_machine.travel(timezone.now() + tending.SEEN_EVERY + timedelta(minutes=1)):
+        assert tending.look_again() == 1
+        tending.settle_stores()
+        assert selectors.get_key(acme.pk, issued.key.pk).store_state == "lost"
+        assert verify(issued.text).code is Code.VALID
+        second = rotate(issued, overlap=timedelta(hours=1))
+        assert [verify(text).code for text in (issued.text, second.text)] == [Code.VALID, Code.VALID]
+        assert store_eyes.text(issued.key) == second.text
+        assert selectors.get_key(acme.pk, issued.key.pk).store_state == "settled"
+
+
+def test_a_repair_of_the_tenant_reads_its_keys_back(acme: Tenant, globex: Tenant) -> None:
+    issued, other = issue(acme), issue(globex)
+    assert claims.look_again(acme.pk) == 1
+    assert tending.settle_stores() == 1
+    assert ApiKey.objects.get(pk=issued.key.pk).store_settled_at > other.key.store_settled_at
