@@ -49,15 +49,15 @@ def get_key(tenant_id: str, key_id: str) -> ApiKey:
 
 def get_version(key: ApiKey, version_id: str) -> KeyVersion:
     """Give one version of a key; raises NotFoundError."""
-    version = key.versions.filter(pk=version_id).first() if is_id(version_id, KEY_VERSION) else None
+    version = KeyVersion.objects.filter(key=key, pk=version_id).first() if is_id(version_id, KEY_VERSION) else None
     if version is None:
         raise NotFoundError("There is no such version.")
     return version
 
 
 def list_versions(key: ApiKey) -> QuerySet[KeyVersion]:
-    """Give all versions of a key, newest first: its lineage."""
-    return key.versions.order_by("-number")
+    """Give all versions of a key, newest first: its lineage. Asked anew: what was joined to the key are its open versions alone."""
+    return KeyVersion.objects.filter(key=key).order_by("-number")
 
 
 def current_of(key: ApiKey) -> KeyVersion | None:
