@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django.conf import settings
@@ -89,15 +89,25 @@ def find_by_reference(tenant_id: str, reference: str) -> IssuedKey | None:
 
 def find_imported(sha256_hex: str) -> KeyVersion | None:
     """Give the version that was imported under this hash, whatever became of it."""
-    digests = [tokens.digest_of(sha256_hex, pepper) for pepper in settings.KEY_PEPPERS.values()]
-    rows = KeyVersion.objects.filter(algorithm=Algorithm.IMPORTED, digest__in=digests)
+    rows = KeyVersion.objects.filter(algorithm=Algorithm.IMPORTED, digest__in=digests_of([sha256_hex]))
     return rows.select_related("key__tenant").order_by("-number").first()
+
+
+def digests_of(texts: Iterable[str]) -> list[str]:
+    """Give every digest under which these texts may be kept: one for each pepper that is known."""
+    return [tokens.digest_of(text, pepper) for text in texts for pepper in settings.KEY_PEPPERS.values()]
 
 
 def leak_action_of(tenant_id: str) -> str:
     """What the tenant wants done with keys that are found in public."""
     found = KeyPolicy.objects.filter(tenant_id=tenant_id).values_list("leak_action", flat=True).first()
     return found or LeakAction.REVOKE
+
+
+def leak_actions_of(tenant_ids: Collection[str]) -> dict[str, str]:
+    """What these tenants want done, in one query: :func:`leak_action_of` for many."""
+    decided = dict(KeyPolicy.objects.filter(tenant_id__in=tenant_ids).values_list("tenant_id", "leak_action"))
+    return {tenant_id: decided.get(tenant_id, LeakAction.REVOKE) for tenant_id in tenant_ids}
 
 
 def count_by_pepper() -> dict[int, int]:

@@ -64,6 +64,22 @@ def verify(text: str, *, scopes: Collection[str] = (), address: str = "", now: d
     return Verdict(_code(key, version, scopes, address, now or timezone.now()), key, version)
 
 
+def belongs(text: str, version: KeyVersion) -> bool:
+    """Say whether a version is this text's, in a time that does not depend on where they differ. An unknown pepper fails closed.
+
+    Of an imported version ``text`` is the SHA-256 that :func:`foreign_hash` gives.
+    """
+    pepper = settings.KEY_PEPPERS.get(version.pepper_id)
+    return pepper is not None and tokens.matches(text, pepper, version.digest)
+
+
+def foreign_hash(text: str) -> str:
+    """The SHA-256 under which a key from elsewhere would have been imported; empty for a text that cannot be one, as it is ours or too short."""
+    if not SHORTEST_FOREIGN <= len(text) <= LONGEST_FOREIGN or tokens.looks_like_ours(text):
+        return ""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def _code(key: ApiKey, version: KeyVersion, scopes: Collection[str], address: str, now: datetime) -> Code:
     if key.state in (KeyState.REVOKED, KeyState.ABANDONED, KeyState.ISSUING) or version.stage == Stage.PENDING:
         return Code.NOT_FOUND
@@ -86,8 +102,7 @@ def _find(text: str) -> KeyVersion | None:
     candidates = list(rows.order_by("-number")[:MOST_CANDIDATES])
     found = None
     for version in candidates:
-        pepper = settings.KEY_PEPPERS.get(version.pepper_id)
-        if pepper is not None and tokens.matches(text, pepper, version.digest):
+        if belongs(text, version):
             found = version
     if not candidates:  # an unknown key takes the time of a known one with a wrong secret
         tokens.matches(text, settings.KEY_PEPPERS[max(settings.KEY_PEPPERS)], _NOBODYS_DIGEST)
@@ -96,6 +111,5 @@ def _find(text: str) -> KeyVersion | None:
 
 def _find_foreign(text: str) -> KeyVersion | None:
     """A text that is not of our shape can only be an imported key."""
-    if not SHORTEST_FOREIGN <= len(text) <= LONGEST_FOREIGN or tokens.looks_like_ours(text):
-        return None
-    return selectors.find_imported(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
+    hashed = foreign_hash(text)
+    return selectors.find_imported(hashed) if hashed else None
