@@ -7,6 +7,7 @@ from django.urls import include, path
 from django.urls.resolvers import URLPattern, URLResolver
 from django.views.generic import RedirectView
 
+from controlplane.api.leaks.views import github
 from controlplane.health import parts_for_operators
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -14,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/readyz", parts_for_operators, name="parts"),
     path("console/", admin.site.urls),
     path("api/", include("controlplane.api.urls")),
+    path("hooks/leaks/github", github, name="leaks-github"),
 ]
 handler400 = "controlplane.api.fallback.bad_request"
 handler500 = "controlplane.api.fallback.server_error"
