@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ def _metadata(value: Any) -> dict[str, Any]:
         clean_name(name, pointer="/metadata")
         if isinstance(item, str):
             clean_name(item, pointer=f"/metadata/{name}", required=False)
-        elif not (item is None or isinstance(item, bool | int | float)):
+        elif not (item is None or isinstance(item, bool | int | float)) or (isinstance(item, float) and not math.isfinite(item)):
             raise refusal(f"/metadata/{name}", "A value is text, a number, true, false or null.")
     if len(json.dumps(dict(value)).encode()) > MAX_METADATA_BYTES:
         raise refusal("/metadata", f"Metadata has at most {MAX_METADATA_BYTES} bytes.")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from core.errors import NotFoundError
@@ -98,6 +98,11 @@ def digests_of(texts: Iterable[str]) -> list[str]:
     return [tokens.digest_of(text, pepper) for text in texts for pepper in settings.KEY_PEPPERS.values()]
 
 
+def get_policy(tenant_id: str) -> KeyPolicy:
+    """Give what a tenant has decided about its keys; the defaults, as a row that is not saved, when it never has."""
+    return KeyPolicy.objects.filter(tenant_id=tenant_id).first() or KeyPolicy(tenant_id=tenant_id)
+
+
 def leak_action_of(tenant_id: str) -> str:
     """What the tenant wants done with keys that are found in public."""
     found = KeyPolicy.objects.filter(tenant_id=tenant_id).values_list("leak_action", flat=True).first()
@@ -126,9 +131,10 @@ def _open_versions() -> Prefetch[str, QuerySet[KeyVersion], str]:
 
 
 def _in_state(state: str, now: datetime) -> Q:
-    over = Q(versions__stage=Stage.CURRENT, versions__expires_at__lte=now)
+    # Not a join: a key with three versions would be listed three times.
+    over = Q(Exists(KeyVersion.objects.filter(key=OuterRef("pk"), stage=Stage.CURRENT, expires_at__lte=now)))
     if state == KeyState.EXPIRED:
         return Q(state=KeyState.EXPIRED) | (Q(state__in=(KeyState.ACTIVE, KeyState.DISABLED)) & over)
     if state in (KeyState.ACTIVE, KeyState.DISABLED):
-        return Q(state=state) & Q(versions__stage=Stage.CURRENT, versions__expires_at__gt=now)
+        return Q(state=state) & ~over
     return Q(state=state)
