@@ -16,12 +16,16 @@ MEDIA_TYPE = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, a body that is already JSON text, and the headers that belong to it."""
+    """A status, a body that is already JSON text, and the headers that belong to it.
+
+    ``kept_body`` is what an idempotency record keeps instead of a body with a secret in it; None when they are the same.
+    """
 
     status: int
-    body: str
+    body: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = MEDIA_TYPE
+    kept_body: str | None = None
 
     def as_response(self, *, replayed: bool = False) -> HttpResponse:
         """Give the response; ``replayed`` marks one that was kept from before."""

@@ -50,6 +50,7 @@ def list_kinds() -> list[Kind]:
     found: dict[str, Kind] = {}
     for error in problems.subclasses_of(DomainError):
         ours = error.__module__.startswith("controlplane.api") or (error.status < 500 and error.__module__.startswith(SEARCHED))
+        ours = ours or error in problems.UNAVAILABLE
         if ours and not error.__module__.startswith(NOT_ANSWERED) and "code" in vars(error):
             found.setdefault(error.code, Kind(error.code, error.title, error.status, _plain(inspect.getdoc(error) or "")))
     return sorted(found.values(), key=lambda kind: (kind.status, kind.code))

@@ -7,8 +7,9 @@ from typing import Any
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Control plane API",
     "DESCRIPTION": (
-        "Tiers, cells, tenants and operations, for machines. Every path needs an operator token; without one, every path answers the same "
-        "401. Long work answers 202 with an operation, whose steps can be polled with If-None-Match or followed as server-sent events."
+        "Tiers, cells, tenants, their keys and operations, for machines. Every path needs an operator token, and a tenant's keys can also "
+        "be managed with a key of its own; without either, every path answers the same 401. Long work answers 202 with an operation, whose "
+        "steps can be polled with If-None-Match or followed as server-sent events."
     ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
@@ -19,6 +20,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_SUFFIX": "",
     "ENUM_NAME_OVERRIDES": {
+        "KeyState": "controlplane.api.serializers.keys.STATES",
+        "KeyEnvironment": "tenants.keys.models.KeyEnvironment",
+        "KeyStage": "tenants.keys.models.Stage",
+        "StoreState": "tenants.keys.models.StoreState",
         "TenantState": "controlplane.api.serializers.tenants.STATES",
         "CellState": "tenants.models.CellState",
         "IsolationModel": "controlplane.api.serializers.tiers.MODELS",

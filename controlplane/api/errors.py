@@ -8,7 +8,8 @@ from core.errors import ConflictError, DomainError, ForbiddenError, InvalidInput
 class UnauthenticatedError(DomainError):
     """There is no valid token in the ``Authorization`` header.
 
-    Absent, mistyped, unknown, expired, revoked and foreign tokens answer alike, and so does every path, whether it exists or not.
+    Absent, mistyped, unknown, expired, revoked and foreign tokens answer alike, and so does every path, whether it exists or not. So do
+    tenants' keys that may not manage keys, that come from outside of their address ranges, or whose tenant is not active.
     """
 
     code = "unauthenticated"
@@ -115,6 +116,17 @@ class RequestStillRunningError(ConflictError):
     title = "The first request is still running"
     retryable = True
     retry_after_seconds = 1
+
+
+class RotatedMeanwhileError(ConflictError):
+    """The answer to an earlier try of this request was lost, and the key has been rotated since that try began, by it or by somebody else.
+
+    Nothing was done this time. If it was that try, the new text is in the tenant's secrets store; whoever needs to see one rotates again
+    under a fresh idempotency key.
+    """
+
+    code = "rotated-meanwhile"
+    title = "The key was rotated meanwhile"
 
 
 class BusyError(DomainError):

@@ -55,13 +55,14 @@ class IdempotencyState(models.TextChoices):
 
 
 class IdempotencyRecord(models.Model):
-    """The first answer to a request, kept for those who ask again with the same key.
+    """The first answer to a request, kept for those who ask again with the same key. It never holds a secret.
 
-    ``fingerprint`` is the SHA-256 of method, path and body. ``claim`` is the fencing number: it grows each time that somebody takes over,
-    and an answer is written only while it still matches.
+    ``caller`` is the id of the operator token or of the tenant's key that asked, so that neither meets the other's. ``fingerprint`` is
+    the SHA-256 of method, path and body. ``claim`` is the fencing number: it grows each time that somebody takes over, and an answer is
+    written only while it still matches.
     """
 
-    token = models.ForeignKey(OperatorToken, on_delete=models.CASCADE, related_name="idempotency_records")
+    caller = models.CharField(max_length=40)
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
     state = models.CharField(max_length=8, choices=IdempotencyState.choices, default=IdempotencyState.RUNNING)
@@ -76,7 +77,7 @@ class IdempotencyRecord(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["token", "key"], name="idempotency_key_once_a_token"),
+            models.UniqueConstraint(fields=["caller", "key"], name="idempotency_key_once_a_caller"),
             models.CheckConstraint(condition=Q(state__in=IdempotencyState.values), name="idempotency_state_known"),
             models.CheckConstraint(
                 condition=Q(state="running", status__isnull=True) | Q(state="answered", status__isnull=False),
@@ -85,4 +86,4 @@ class IdempotencyRecord(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.token_id} {self.key}"
+        return f"{self.caller} {self.key}"

@@ -52,7 +52,7 @@ class ApiSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         """Add the headers that belong to the method."""
         if self.method == "POST":
-            return [REQUEST_ID, IDEMPOTENCY_KEY, REPLAYED, LOCATION]
+            return [REQUEST_ID, IDEMPOTENCY_KEY, REPLAYED, LOCATION] if self._door.asks_key else [REQUEST_ID]
         if self.method == "PATCH":
             return [REQUEST_ID, IF_MATCH, ETAG]
         if self.path.endswith("/stream"):
@@ -62,7 +62,12 @@ class ApiSchema(AutoSchema):
     @property
     def shows_one(self) -> bool:
         """Say whether the path names one thing, rather than a list."""
-        return self.path.endswith("}")
+        stated: bool | None = self._door.shows_one
+        return self.path.endswith("}") if stated is None else stated
+
+    @property
+    def _door(self) -> Any:
+        return self.view
 
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         """Add the problems, which drf-spectacular knows nothing of, and the empty 304."""
@@ -88,21 +93,33 @@ class ApiSchema(AutoSchema):
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # the library's metaclass hook has no types
-    """The token in the ``Authorization`` header, with the scope that an operation needs."""
+    """The bearer in the ``Authorization`` header, with the scope that an operation needs: an operator's, or on some paths a tenant's key."""
 
     target_class = "controlplane.api.authentication.BearerTokens"
-    name = "operatorToken"
+    name: Any = ["operatorToken", "tenantKey"]
 
-    def get_security_requirement(self, auto_schema: AutoSchema) -> dict[str, list[str]]:
-        """Name the scope: OpenAPI 3.1 lets schemes other than OAuth list roles."""
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
+        """Name the scope, for each kind of bearer that may come: OpenAPI 3.1 lets schemes other than OAuth list roles."""
         view: Any = auto_schema.view
-        return {"operatorToken": [view.scopes[auto_schema.method].value]}
+        scope = view.scopes[auto_schema.method].value
+        kinds = self.name if auto_schema.method in view.open_to_keys else self.name[:1]
+        return [{kind: [scope]} for kind in kinds]
 
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
-        """Describe the token."""
-        return {
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "cpo_<environment>_<public id>_<secret><checksum>",
-            "description": "An operator token, issued with `manage.py tokens issue`. Each operation names the scope that it needs.",
-        }
+    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, str]]:
+        """Describe both."""
+        of_all = {"type": "http", "scheme": "bearer"}
+        return [
+            {
+                **of_all,
+                "bearerFormat": "cpo_<environment>_<public id>_<secret><checksum>",
+                "description": "An operator token, issued with `manage.py tokens issue`. Each operation names the scope that it needs.",
+            },
+            {
+                **of_all,
+                "bearerFormat": "<brand>_<live or test>_<public id>_<secret><checksum>",
+                "description": (
+                    "A tenant's own key with `keys:read` or `keys:write`. It reaches its own tenant's keys alone, and can neither make nor "
+                    "touch a key that can do more, from more addresses, or for longer than itself."
+                ),
+            },
+        ]

@@ -24,6 +24,7 @@ BY_ID: Mapping[str, Combinable] = {"id": F("pk")}
 BY_CODE: Mapping[str, Combinable] = {"code": F("code")}
 BY_ID_OR_SLUG: Mapping[str, Combinable] = {"id": F("pk"), "slug": Lower("slug")}
 BY_POSITION: Mapping[str, Combinable] = {"position": F("position")}
+BY_NUMBER: Mapping[str, Combinable] = {"number": F("number")}
 """Orderings by name: each a unique expression with an index of its own. ``-`` before the name turns it round."""
 
 

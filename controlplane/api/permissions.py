@@ -2,6 +2,9 @@
 
 Who may not see a thing at all gets 404, whether it exists or not. Who may see it and lacks the scope for this act gets 403 with the
 scope's name, once the thing was found. A list without the scope is 403: that the list exists is in the public schema.
+
+A tenant's own key holds its scopes on its own tenant's keys alone. Everything else answers it as it answers somebody without any scope, and
+another tenant's path as that of a tenant which does not exist.
 """
 
 from __future__ import annotations
@@ -26,13 +29,13 @@ class HoldsScope(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         """Give True or raise what the caller is told."""
         door: ApiView = view
-        held = door.caller.scopes
         method = "GET" if request.method == "HEAD" else str(request.method)
         needed = door.scopes.get(method)
         if needed is None:
             if not door.scopes:
                 raise NotFoundError("There is nothing here.")
             raise drf.MethodNotAllowed(str(request.method))
+        held = _held(door, method)
         if needed in held:
             return True
         if door.kwargs:
@@ -40,3 +43,14 @@ class HoldsScope(BasePermission):
                 raise NotFoundError("There is nothing here.")
             door.find()
         raise InsufficientScopeError(f"This needs the scope {needed}.")
+
+
+def _held(door: ApiView, method: str) -> frozenset[str]:
+    """What the caller may do here; raises NotFoundError for a key on another tenant's path."""
+    if not door.caller.is_key:
+        return door.caller.scopes
+    if method not in door.open_to_keys:
+        return frozenset()
+    if not door.caller.may_speak_of(door.kwargs["tenant"]):
+        raise NotFoundError("There is nothing here.")
+    return door.caller.scopes

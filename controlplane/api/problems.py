@@ -21,6 +21,7 @@ from rest_framework import exceptions as drf
 from controlplane.api import errors as kinds
 from controlplane.api.shapes import field_errors
 from core.errors import DomainError, InvalidInputError, NotFoundError
+from tenants.keys.store import KeyStoreError
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ _FRAMEWORKS: tuple[tuple[tuple[type[Exception], ...], type[DomainError], str], .
     ((OperationalError,), kinds.BusyError, "The database did not answer in time. Nothing was done."),
 )
 """The first row that fits says what a framework's error is to a caller."""
+UNAVAILABLE = (kinds.BusyError, KeyStoreError)
+"""Failures that are not the caller's doing, and that the caller is told of all the same: the same request may succeed later."""
 CHALLENGE = 'Bearer realm="control plane"'
 """The same for every refused caller: which of the ways to be wrong it was is nobody's business (RFC 6750 would allow to say)."""
 
@@ -43,7 +46,7 @@ CHALLENGE = 'Bearer realm="control plane"'
 def translate(error: Exception) -> DomainError:
     """Give the error that the caller may be told of. Frameworks' errors become ours; what is unknown becomes InternalError."""
     if isinstance(error, DomainError):
-        return error if error.status < 500 or isinstance(error, kinds.BusyError) else kinds.InternalError()
+        return error if error.status < 500 or isinstance(error, UNAVAILABLE) else kinds.InternalError()
     if isinstance(error, drf.ValidationError):
         return InvalidInputError("Some fields are not valid.", errors=field_errors(error.detail))
     for theirs, ours, detail in _FRAMEWORKS:
@@ -70,7 +73,7 @@ def document(error: DomainError, request: HttpRequest) -> dict[str, Any]:
 def headers_of(error: DomainError) -> dict[str, str]:
     """Give the headers that belong to an error: the challenge of a 401, ``Retry-After`` in whole seconds, never zero."""
     headers = {"WWW-Authenticate": CHALLENGE} if error.status == 401 else {}
-    seconds = getattr(error, "retry_after_seconds", None)
+    seconds = getattr(error, "retry_after_seconds", kinds.BusyError.retry_after_seconds if error.status == 503 else None)
     if seconds is not None:
         headers["Retry-After"] = str(max(1, -int(-float(seconds) // 1)))
     return headers

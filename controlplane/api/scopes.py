@@ -1,7 +1,7 @@
 """What a token may do. Pure.
 
 A scope is ``<noun>:<read or write>``. Writing does not include reading: a billing system may start onboardings without being able to list
-the tenants of others.
+the tenants of others. ``keys:verify`` stands alone: the SaaS's own back end may ask whether a key is good and see nothing else of it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ class Scope(enum.StrEnum):
     TIERS_WRITE = "tiers:write"
     CELLS_READ = "cells:read"
     AUDIT_READ = "audit:read"
+    KEYS_READ = "keys:read"
+    KEYS_WRITE = "keys:write"
+    KEYS_VERIFY = "keys:verify"
 
     @property
     def noun(self) -> str:

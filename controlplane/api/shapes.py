@@ -7,11 +7,14 @@ sends such a thing has a fault, and hears of it here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
+from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
+from controlplane.api.addresses import normal_address
 from core.errors import FieldError
 
 MAX_ERRORS = 50
@@ -47,6 +50,49 @@ class FlagField(serializers.BooleanField):
         if not isinstance(data, bool):
             self.fail("invalid", input=type(data).__name__)
         return data
+
+
+class ChoiceTextField(serializers.ChoiceField):
+    """One of some texts, as a JSON string and nothing else."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Give the text, or refuse."""
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input=type(data).__name__)
+        return str(super().to_internal_value(data))
+
+
+class MomentField(serializers.DateTimeField):
+    """A time as RFC 3339 writes it, with its offset from UTC, and nothing else."""
+
+    default_error_messages = {"naive": "Say the time's offset from UTC: 2030-01-31T12:00:00Z."}
+
+    def to_internal_value(self, value: Any) -> datetime:
+        """Give the moment, or refuse."""
+        if not isinstance(value, str):
+            self.fail("invalid", format="2030-01-31T12:00:00Z")
+        try:
+            read = parse_datetime(value)
+        except ValueError:
+            read = None
+        if read is None:
+            self.fail("invalid", format="2030-01-31T12:00:00Z")
+        if read.tzinfo is None:
+            self.fail("naive")
+        return super().to_internal_value(value)
+
+
+class AddressField(TextField):
+    """An IPv4 or IPv6 address in its one spelling."""
+
+    default_error_messages = {"address": "This is no IPv4 or IPv6 address."}
+
+    def to_internal_value(self, data: Any) -> str:
+        """Give the address as ``cidrs`` compares it, or refuse."""
+        address = normal_address(super().to_internal_value(data))
+        if not address:
+            self.fail("address")
+        return address
 
 
 class Shape(serializers.Serializer[Any]):

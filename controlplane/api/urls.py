@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 
-from controlplane.api.views import acts, cells, operations, tenants, tiers, unknown
+from controlplane.api.views import acts, cells, key_acts, keys, operations, tenants, tiers, unknown
 
 
 class TenantName(StringConverter):
@@ -29,7 +29,14 @@ class CodeName(StringConverter):
     regex = r"[A-Za-z0-9_-]{1,32}"
 
 
+class KeyName(StringConverter):
+    """A key's id."""
+
+    regex = r"key_[0-9a-z]{26}"
+
+
 register_converter(TenantName, "tenant")
+register_converter(KeyName, "key")
 register_converter(OperationName, "operation")
 register_converter(CodeName, "code")
 
@@ -51,6 +58,18 @@ urlpatterns = [
     path("v1/tenants/<tenant:tenant>:offboard", acts.Offboard.as_view(), name="offboard-tenant"),
     path("v1/tenants/<tenant:tenant>:undo-offboard", acts.UndoOffboard.as_view(), name="undo-offboard-tenant"),
     path("v1/tenants/<tenant:tenant>:repair", acts.Repair.as_view(), name="repair-tenant"),
+    path("v1/tenants/<tenant:tenant>/keys", keys.TenantKeys.as_view(), name="tenant-keys"),
+    path("v1/tenants/<tenant:tenant>/keys:import", key_acts.Import.as_view(), name="import-key"),
+    path("v1/tenants/<tenant:tenant>/keys/<key:key>", keys.KeyDetail.as_view(), name="tenant-key"),
+    path("v1/tenants/<tenant:tenant>/keys/<key:key>/versions", keys.KeyVersions.as_view(), name="tenant-key-versions"),
+    path("v1/tenants/<tenant:tenant>/keys/<key:key>:rotate", key_acts.Rotate.as_view(), name="rotate-key"),
+    path("v1/tenants/<tenant:tenant>/keys/<key:key>:revoke", key_acts.Revoke.as_view(), name="revoke-key"),
+    path("v1/tenants/<tenant:tenant>/keys/<key:key>:disable", key_acts.Disable.as_view(), name="disable-key"),
+    path("v1/tenants/<tenant:tenant>/keys/<key:key>:enable", key_acts.Enable.as_view(), name="enable-key"),
+    path("v1/tenants/<tenant:tenant>/keys/<key:key>:retire-previous", key_acts.RetirePrevious.as_view(), name="retire-previous"),
+    path("v1/tenants/<tenant:tenant>/key-policy", keys.TenantKeyPolicy.as_view(), name="tenant-key-policy"),
+    path("v1/keys", keys.AllKeys.as_view(), name="keys"),
+    path("v1/keys:verify", key_acts.Verify.as_view(), name="verify-key"),
     path("v1/operations", operations.Operations.as_view(), name="operations"),
     path("v1/operations/<operation:operation>", operations.OperationDetail.as_view(), name="operation"),
     path("v1/operations/<operation:operation>/stream", operations.OperationStream.as_view(), name="operation-stream"),

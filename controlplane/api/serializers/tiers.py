@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from controlplane.api.pagination import BY_CODE, names_of
 from controlplane.api.serializers.pages import PageQuery, page_of
-from controlplane.api.shapes import FlagField, ReasonShape, Shape, TextField, WholeNumberField
+from controlplane.api.shapes import ChoiceTextField, FlagField, ReasonShape, Shape, TextField, WholeNumberField
 from tenants.facts import IsolationModel
 
 MODELS = [(model.value, model.value) for model in IsolationModel]
@@ -17,17 +17,11 @@ SMALL, WHOLE, LARGE = 2**15 - 1, 2**31 - 1, 2**53 - 1
 """The largest values that a column takes; the last is the largest that every JSON reader keeps exact."""
 
 
-class IsolationModelField(serializers.ChoiceField):
+class IsolationModelField(ChoiceTextField):
     """One of the isolation models, as text."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=MODELS, **kwargs)
-
-    def to_internal_value(self, data: Any) -> str:
-        """Give the model's name, or refuse."""
-        if not isinstance(data, str):
-            self.fail("invalid_choice", input=type(data).__name__)
-        return str(super().to_internal_value(data))
 
 
 @extend_schema_serializer(component_name="Tier")
@@ -42,7 +36,8 @@ class TierShape(serializers.Serializer[Any]):
     quota_per_day = serializers.IntegerField(help_text="Requests a day.")
     weight = serializers.IntegerField(help_text="Share of idle capacity.")
     key_max_age_days = serializers.IntegerField()
-    key_overlap_seconds = serializers.IntegerField()
+    key_overlap_seconds = serializers.IntegerField(help_text="The longest overlap of a rotation.")
+    key_quiet_seconds = serializers.IntegerField(help_text="How long a predecessor must have been quiet to be retired by evidence.")
     sso_allowed = serializers.BooleanField()
     log_retention_days = serializers.IntegerField()
     offboarding_grace_seconds = serializers.IntegerField()
@@ -62,6 +57,7 @@ class TierValues(Shape):
     weight = WholeNumberField(min_value=1, max_value=SMALL, required=False)
     key_max_age_days = WholeNumberField(min_value=1, max_value=SMALL, required=False)
     key_overlap_seconds = WholeNumberField(min_value=0, max_value=WHOLE, required=False)
+    key_quiet_seconds = WholeNumberField(min_value=0, max_value=WHOLE, required=False)
     sso_allowed = FlagField(required=False)
     log_retention_days = WholeNumberField(min_value=1, max_value=SMALL, required=False)
     offboarding_grace_seconds = WholeNumberField(min_value=0, max_value=WHOLE, required=False)

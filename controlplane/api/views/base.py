@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
@@ -21,7 +21,7 @@ from controlplane.api import problems
 from controlplane.api.answers import Answer, answer
 from controlplane.api.authentication import BearerTokens, Caller
 from controlplane.api.errors import BodyTooLargeError, LengthRequiredError
-from controlplane.api.idempotency import Claim, answer_once
+from controlplane.api.idempotency import Claim, answer_once, answer_once_outside
 from controlplane.api.openapi import ApiSchema
 from controlplane.api.pagination import paginate
 from controlplane.api.parsers import MAX_BODY_BYTES, StrictJson
@@ -49,9 +49,16 @@ class Negotiation(DefaultContentNegotiation):
 
 
 class ApiView(APIView):
-    """A path of the API. ``scopes`` says which scope each method needs, and so which methods there are."""
+    """A path of the API. ``scopes`` says which scope each method needs, and so which methods there are.
+
+    ``open_to_keys`` names the methods that a tenant's own key may use; such a path has the tenant in it. ``shows_one`` says whether a
+    GET gives one thing, with an ETag, or a list; ``asks_key`` whether a POST needs an ``Idempotency-Key``.
+    """
 
     scopes: ClassVar[Mapping[str, Scope]] = {}
+    open_to_keys: ClassVar[Collection[str]] = ()
+    shows_one: ClassVar[bool | None] = None
+    asks_key: ClassVar[bool] = True
     authentication_classes = [BearerTokens]
     permission_classes = [HoldsScope]
     parser_classes = [StrictJson]
@@ -119,8 +126,9 @@ class ApiView(APIView):
         of: str,
         shape: type[serializers.Serializer[Any]],
         orderings: Mapping[str, Combinable],
+        about: Callable[[Sequence[Any]], Mapping[str, Any]] = lambda _: {},
     ) -> HttpResponse:
-        """Answer with one page; ``of`` names the list that its cursors belong to."""
+        """Answer with one page; ``of`` names the list that its cursors belong to, ``about`` reads what the shape needs beside the rows."""
         filters = {name: value for name, value in query.items() if name not in ("limit", "cursor", "ordering")}
         page = paginate(
             rows,
@@ -131,7 +139,7 @@ class ApiView(APIView):
             cursor=query["cursor"],
             filters=filters,
         )
-        data = {"items": shape(page.rows, many=True).data, "next": page.next}
+        data = {"items": shape(page.rows, many=True, context=dict(about(page.rows))).data, "next": page.next}
         headers = {}
         if page.next:
             given = self.request.query_params.copy()
@@ -142,7 +150,12 @@ class ApiView(APIView):
     def once(self, act: Callable[[Claim], Answer]) -> HttpResponse:
         """Run an act under the request's idempotency key."""
         request: Any = self.request
-        return answer_once(request, token=self.caller.token, body=self.request.data, act=act)
+        return answer_once(request, caller=self.caller.pk, body=self.request.data, act=act)
+
+    def once_outside(self, act: Callable[[Claim], Answer]) -> HttpResponse:
+        """Run an act that calls AWS under the request's idempotency key, outside any transaction."""
+        request: Any = self.request
+        return answer_once_outside(request, caller=self.caller.pk, body=self.request.data, act=act)
 
 
 def accepted(operation: Operation) -> Answer:

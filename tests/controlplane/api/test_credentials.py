@@ -16,6 +16,7 @@ from controlplane.api.scopes import Scope
 from core.actors import operator, system
 from core.audit.models import AuditEvent
 from core.errors import InvalidInputError, NotFoundError
+from tenants.keys.tokens import checksum_of
 from tests.controlplane.api.machine import Machine
 
 pytestmark = pytest.mark.django_db
@@ -72,7 +73,7 @@ def test_credentials_come_before_every_other_check(stranger: Machine, headers: d
 
 def wrong_secret(text: str) -> str:
     body = text[:-7] + ("A" if text[-7] != "A" else "B")
-    return body + tokens.checksum_of(body)
+    return body + checksum_of(body)
 
 
 WRONG: dict[str, Callable[[str], str]] = {

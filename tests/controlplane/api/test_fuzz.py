@@ -14,7 +14,9 @@ from controlplane.api.errors import MalformedRequestError
 from controlplane.api.models import IdempotencyRecord
 from controlplane.api.parsers import parse_json
 from provisioning.models import Operation
+from tenants.keys import store
 from tenants.models import Tenant
+from tests.controlplane.api.held import hold
 from tests.controlplane.api.machine import Machine
 from tests.controlplane.api.test_reference import RULES
 
@@ -29,7 +31,8 @@ values = st.recursive(
 )
 NAMES = (
     "slug name tier cell admin_email admin_name reason grace_seconds code isolation_model rate_per_second burst weight sso_allowed "
-    "quota_per_day key_max_age_days log_retention_days id state"
+    "quota_per_day key_max_age_days log_retention_days id state environment scopes cidrs metadata expires_at rotate_every_days sha256 "
+    "last_four overlap_seconds retire_when_quiet end_previous leak_action key address key_quiet_seconds"
 ).split()
 plausible = st.one_of(
     values,
@@ -44,6 +47,15 @@ plausible = st.one_of(
             "a@example.com",
             "because of this",
             "gold",
+            "live",
+            "rotate",
+            ["events:write"],
+            ["10.0.0.0/8", "2001:db8::/32"],
+            {"team": "data"},
+            "2030-01-01T00:00:00Z",
+            "f" * 64,
+            "192.0.2.1",
+            "cpk_live_0000000000000000_000000000000000000000000000000000000000",
             0,
             1,
             -1,
@@ -63,7 +75,15 @@ def there(acme: Tenant, globex: Tenant, initech: Tenant) -> dict[str, str]:
     operation = Operation.objects.create(
         kind="repair", tenant=initech, state="failed", actor="system:t", created_at=initech.state_changed_at
     )
-    return {"tenant": "acme", "tier": "basic", "cell": "dev-1", "operation": operation.pk}
+    key = hold(acme, scopes=["keys:write"]).key
+    return {"tenant": "acme", "tier": "basic", "cell": "dev-1", "operation": operation.pk, "key": key.pk}
+
+
+@pytest.fixture(autouse=True)
+def a_store_that_takes_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These are about what is sent to us; what we send to Secrets Manager has tests of its own."""
+    monkeypatch.setattr(store, "put_pending", lambda *_: {})
+    monkeypatch.setattr(store, "converge", lambda *_, **__: "settled")
 
 
 def check(answer: Any) -> None:
@@ -160,3 +180,4 @@ def test_the_parser_gives_a_value_that_can_be_written_or_refuses(raw: bytes) -> 
 def test_the_fuzz_reaches_the_services(api: Machine, there: dict[str, str], make_tenant: Callable[..., Tenant]) -> None:
     """The bodies above are only worth something if some get through."""
     assert api.post("tenants/acme:repair", {"reason": "because of this"}).status == 202
+    assert api.post("tenants/acme/keys", {"name": "acme", "scopes": ["events:write"]}).status == 201

@@ -38,6 +38,21 @@ RULES = {
     ("POST", "/api/v1/tenants/{tenant}:offboard"): "tenants:write",
     ("POST", "/api/v1/tenants/{tenant}:undo-offboard"): "tenants:write",
     ("POST", "/api/v1/tenants/{tenant}:repair"): "tenants:write",
+    ("GET", "/api/v1/tenants/{tenant}/keys"): "keys:read",
+    ("POST", "/api/v1/tenants/{tenant}/keys"): "keys:write",
+    ("POST", "/api/v1/tenants/{tenant}/keys:import"): "keys:write",
+    ("GET", "/api/v1/tenants/{tenant}/keys/{key}"): "keys:read",
+    ("PATCH", "/api/v1/tenants/{tenant}/keys/{key}"): "keys:write",
+    ("GET", "/api/v1/tenants/{tenant}/keys/{key}/versions"): "keys:read",
+    ("POST", "/api/v1/tenants/{tenant}/keys/{key}:rotate"): "keys:write",
+    ("POST", "/api/v1/tenants/{tenant}/keys/{key}:revoke"): "keys:write",
+    ("POST", "/api/v1/tenants/{tenant}/keys/{key}:disable"): "keys:write",
+    ("POST", "/api/v1/tenants/{tenant}/keys/{key}:enable"): "keys:write",
+    ("POST", "/api/v1/tenants/{tenant}/keys/{key}:retire-previous"): "keys:write",
+    ("GET", "/api/v1/tenants/{tenant}/key-policy"): "keys:read",
+    ("PATCH", "/api/v1/tenants/{tenant}/key-policy"): "keys:write",
+    ("GET", "/api/v1/keys"): "keys:read",
+    ("POST", "/api/v1/keys:verify"): "keys:verify",
     ("GET", "/api/v1/operations"): "operations:read",
     ("GET", "/api/v1/operations/{operation}"): "operations:read",
     ("GET", "/api/v1/operations/{operation}/stream"): "operations:read",
@@ -46,9 +61,20 @@ RULES = {
 }
 """Written by hand, on purpose: a new path fails here until somebody has said who may use it."""
 
+OF_KEYS = {rule for rule in RULES if rule[1].startswith("/api/v1/tenants/{tenant}/keys") and not rule[1].endswith("keys:import")}
+"""What a tenant's own key may use."""
+
 
 def test_every_path_has_its_rule_and_none_has_another() -> None:
     assert {(rule.method, rule.path): str(rule.scope) for rule in catalogue.list_rules()} == RULES
+
+
+def test_only_paths_of_a_tenants_keys_are_open_to_keys() -> None:
+    from controlplane.api.urls import urlpatterns
+
+    views: dict[str, Any] = {str(pattern.name): pattern.callback.view_class for pattern in urlpatterns}  # type: ignore[union-attr]
+    opened = {(rule.method, rule.path) for rule in catalogue.list_rules() if rule.method in views[rule.name].open_to_keys}
+    assert opened == OF_KEYS
 
 
 def test_every_scope_opens_something() -> None:
@@ -98,14 +124,15 @@ def test_the_schema_has_every_path_with_its_scope_and_its_problems(schema: dict[
     seen = {}
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
-            (security,) = operation["security"]
-            seen[method.upper(), path] = security["operatorToken"][0]
+            rule = (method.upper(), path)
+            seen[rule] = operation["security"][0]["operatorToken"][0]
+            assert operation["security"][1:] == ([{"tenantKey": [seen[rule]]}] if rule in OF_KEYS else [])
             assert {"401", "403", "500"} <= set(operation["responses"]), (method, path)
             for status, response in operation["responses"].items():
                 if int(status) >= 400:
                     assert list(response["content"]) == ["application/problem+json"], (method, path, status)
             headers = {item["name"] for item in operation["parameters"] if item["in"] == "header"}
-            assert ("Idempotency-Key" in headers) == (method == "post")
+            assert ("Idempotency-Key" in headers) == (method == "post" and not path.endswith("keys:verify"))
             assert ("If-Match" in headers) == (method == "patch")
     assert seen == RULES
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from controlplane.api.scopes import Scope, may_see, parse_scopes
 from provisioning.models import Operation
 from tenants.models import Tenant
+from tests.controlplane.api.held import hold
 from tests.controlplane.api.machine import Machine
 from tests.controlplane.api.test_reference import RULES
 
@@ -19,7 +20,13 @@ Make = Callable[..., Machine]
 
 ONE = [(method, path) for method, path in RULES if "{" in path]
 LISTS = [(method, path) for method, path in RULES if "{" not in path]
-READ_OF = {"tenants": "tenants:read", "operations": "operations:read", "tiers": "tiers:read", "cells": "cells:read"}
+READ_OF = {
+    "tenants": "tenants:read",
+    "operations": "operations:read",
+    "tiers": "tiers:read",
+    "cells": "cells:read",
+    "keys": "keys:read",
+}
 
 
 @pytest.fixture
@@ -30,10 +37,16 @@ def operation(acme: Tenant) -> Operation:
 @pytest.fixture
 def there(acme: Tenant, operation: Operation) -> dict[str, str]:
     """Things that exist."""
-    return {"tenant": acme.slug, "tier": "basic", "cell": "dev-1", "operation": operation.pk}
+    return {"tenant": acme.slug, "tier": "basic", "cell": "dev-1", "operation": operation.pk, "key": hold(acme).key.pk}
 
 
-NOWHERE = {"tenant": "hooli", "tier": "gold", "cell": "dev-9", "operation": "op_00000000000000000000000000"}
+NOWHERE = {
+    "tenant": "hooli",
+    "tier": "gold",
+    "cell": "dev-9",
+    "operation": "op_00000000000000000000000000",
+    "key": "key_00000000000000000000000000",
+}
 
 
 def comparable(answer: Any) -> dict[str, Any]:

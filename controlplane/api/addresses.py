@@ -1,0 +1,26 @@
+"""Where a request comes from."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from django.http import HttpRequest
+
+from tenants.keys.cidrs import unmapped
+
+
+def normal_address(text: str) -> str:
+    """Give an IPv4 or IPv6 address in its one spelling, without a zone; empty for whatever is none."""
+    try:
+        return str(unmapped(ipaddress.ip_address(text.partition("%")[0])))
+    except ValueError:
+        return ""
+
+
+def client_address(request: HttpRequest) -> str:
+    """Give the address of the connection; empty where there is none (a socket of the same machine).
+
+    ``X-Forwarded-For`` is not asked: whoever connects can write it, and a key's address ranges would hold nobody back. The price is that
+    behind a proxy which does not hand the address on, ranges have to name the proxy.
+    """
+    return normal_address(str(request.META.get("REMOTE_ADDR", "")))
