@@ -15,6 +15,8 @@ ACTIONS = {
     "operator.signed_out": "Signed out",
     "operator.enrolled": "Set up an authenticator",
     "operator.password_changed": "Changed their password",
+    "key.store_lost": "Key lost from the store",
+    "key.version_retired": "Key's version retired",
 }
 
 
@@ -61,7 +63,8 @@ def _what(row: AuditEvent) -> str:
         return f"Sign-in refused: {details.get('why', '')}"
     if noun == "operation" and details.get("kind"):
         return f"{words.operation_of(str(details['kind']))}: {words.plain(participle)}"
-    return ACTIONS.get(row.action) or f"{words.plain(noun).capitalize()} {words.plain(participle)}"
+    what = ACTIONS.get(row.action) or f"{words.plain(noun).capitalize()} {words.plain(participle)}"
+    return f"{what}: {details['name']}" if noun == "key" and details.get("name") else what
 
 
 def _subject(row: AuditEvent) -> str:

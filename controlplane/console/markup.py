@@ -34,6 +34,14 @@ def moment(value: datetime | None, *, relative: bool = True, due: bool = False) 
     return format_html('<time datetime="{}"{}>{} UTC</time>', value.isoformat(), attribute, text)
 
 
+def countdown(value: datetime | None) -> SafeString:
+    """Give a time in UTC that the script shows as what is left until then, second by second: *for 2 h 13 min*, or *no longer*."""
+    if value is None:
+        return SafeString("")
+    text = date_format(localtime(value), "j M Y, H:i:s")
+    return format_html('<time datetime="{}" data-until>until {} UTC</time>', value.isoformat(), text)
+
+
 def mono(text: str) -> SafeString:
     """Give an id in fixed width."""
     return format_html('<span class="cp-mono">{}</span>', text)

@@ -11,7 +11,7 @@ from django.db.models import Count
 from django.http import HttpRequest
 from django.utils import timezone
 
-from controlplane.console import acts, events, timeline
+from controlplane.console import acts, events, key_counts, timeline
 from controlplane.console.access import may_act
 from controlplane.console.chart import chart_of
 from core.audit.selectors import list_events
@@ -60,6 +60,7 @@ def moving(request: HttpRequest) -> dict[str, Any]:
         "tenant_count": chart.total,
         "active_count": chart.total_of(TenantState.ACTIVE),
         "due": _due_soon(),
+        "keys": key_counts.trouble(),
         "cells": [{"cell": cell, "quotas": selectors.quotas_of(cell)} for cell in cells[:CELLS_SHOWN]],
         "more_cells": len(cells) > CELLS_SHOWN,
         "unready": [cell for cell in cells if cell.state != CellState.READY],

@@ -1,13 +1,15 @@
-"""What Ctrl-K finds: tenants by name, short name, id or e-mail, and operations by id. At most twenty, whatever is typed."""
+"""What Ctrl-K finds: tenants by name, short name, id or e-mail, operations by id, keys by id or visible start. About twenty at most."""
 
 from __future__ import annotations
 
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
-from controlplane.console import words
+from controlplane.console import key_filters, words
 from provisioning.models import Operation
+from tenants.keys import selectors as keys
 from tenants.selectors import list_tenants
 
 MOST = 20
@@ -37,4 +39,20 @@ def find(request: HttpRequest, term: str) -> list[SearchResult]:
         )
         for operation in Operation.objects.select_related("tenant", "cell").filter(pk=wanted)
     ]
-    return operations + tenants
+    # unfold gives the term in lower case, and visible starts are not.
+    typed = request.GET.get("s", term).strip().replace("\x00", "")[:MAX_TERM]
+    return operations + _keys(typed) + tenants
+
+
+def _keys(wanted: str) -> list[SearchResult]:
+    """By key id, or by the visible start; a whole key that was pasted is found by its start as well, and shown by nothing more."""
+    public_id = key_filters.public_id_in(wanted)
+    return [
+        SearchResult(
+            title=key.name,
+            description=f"key of {key.tenant.name}, {keys.state_of(key)}",
+            link=reverse("admin:keys_apikey_change", args=[key.pk]),
+            icon="key",
+        )
+        for key in keys.list_keys().filter(Q(pk=wanted) | Q(public_id=public_id))
+    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from controlplane.console.key_words import KEY_TONES, STAGE_TONES, STORE_TONES
 from core.actors import Actor, ActorKind
 
 TENANT_TONES = {
@@ -41,6 +42,9 @@ TONES = {
     "step": OPERATION_TONES,
     "resource": RESOURCE_TONES,
     "cell": CELL_TONES,
+    "key": KEY_TONES,
+    "stage": STAGE_TONES,
+    "store": STORE_TONES,
 }
 
 KINDS = {

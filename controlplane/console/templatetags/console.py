@@ -36,6 +36,12 @@ def clock(value: datetime | None) -> SafeString:
     return markup.moment(value, relative=False)
 
 
+@register.simple_tag
+def countdown(value: datetime | None) -> SafeString:
+    """``{% countdown line.works_until %}``: how long until then, counted down by the script."""
+    return markup.countdown(value)
+
+
 @register.filter
 def quantity(number: int, noun: str) -> str:
     """``{{ n|quantity:"step" }}``, or with both forms ``"entry,entries"``."""

@@ -42,6 +42,9 @@ SEEING = {
     "provisioning_resource_change",
     "audit_auditevent_changelist",
     "audit_auditevent_change",
+    "keys_apikey_changelist",
+    "keys_apikey_change",
+    "keys_apikey_live",
 }
 ACTING = {
     "tenants_tenant_add",
@@ -50,6 +53,7 @@ ACTING = {
     "tenants_cell_act",
     "provisioning_operation_act",
     "tenants_tier_retire",
+    "keys_apikey_act",
 }
 OPEN = {"login", "login_code", "login_enrol", "logout"}
 NOBODY = {
@@ -62,6 +66,7 @@ NOBODY = {
         ("provisioning", "operation"),
         ("provisioning", "resource"),
         ("audit", "auditevent"),
+        ("keys", "apikey"),
     )
     for verb in ("add", "delete", "history")
 } - ACTING | {"autocomplete", "view_on_site"}
@@ -81,6 +86,7 @@ def routes(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
 def paths(acme: Tenant, cell: Cell) -> dict[str, str]:
     """An address for every route, with things that exist; the operation is a failed one, so that its acts are lawful."""
     from provisioning.models import Operation
+    from tests.controlplane.console.made_up_keys import made_up_key
 
     operation = Operation.objects.get(tenant=acme)
     Operation.objects.filter(pk=operation.pk).update(state="failed")
@@ -92,8 +98,9 @@ def paths(acme: Tenant, cell: Cell) -> dict[str, str]:
         "provisioning_operation": operation.pk,
         "provisioning_resource": acme.resources.first().pk,
         "audit_auditevent": AuditEvent.objects.first().pk,
+        "keys_apikey": made_up_key(acme).pk,
     }
-    acts = {"tenants_tenant": "suspend", "tenants_cell": "repair", "provisioning_operation": "retry"}
+    acts = {"tenants_tenant": "suspend", "tenants_cell": "repair", "provisioning_operation": "retry", "keys_apikey": "disable"}
     found: dict[str, str] = {"view_on_site": "/console/r/1/1/", "app_list": "/console/tenants/"}
     for name in SEEING | ACTING | NOBODY | OPEN:
         noun, _, verb = name.rpartition("_")
@@ -156,6 +163,7 @@ OFFERING = (
     "tenants_tenant_change",
     "tenants_cell_change",
     "provisioning_operation_change",
+    "keys_apikey_change",
     "tenants_tier_changelist",
 )
 

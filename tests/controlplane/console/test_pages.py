@@ -24,6 +24,7 @@ LISTS = (
     "admin:provisioning_operation_changelist",
     "admin:provisioning_resource_changelist",
     "admin:audit_auditevent_changelist",
+    "admin:keys_apikey_changelist",
     "admin:tenants_tenant_add",
     "admin:tenants_tier_add",
     "admin:password_change",

@@ -1,7 +1,7 @@
 /* The console's own script, without a library:
    1. parts of a page that renew themselves: <div data-live="URL" data-live-seconds="2">; the answer may say when to ask next
       (X-Live-Seconds) and answers 304 while nothing has changed; a hidden page does not ask;
-   2. times: <time datetime> shown as "3 min ago", and <span data-since> counting on;
+   2. times: <time datetime> shown as "3 min ago", <span data-since> counting on, and <time data-until> counting down;
    3. copy buttons, filters that send themselves, plans that follow a choice, a short name made from a name, and no double sending. */
 (() => {
   "use strict";
@@ -22,11 +22,22 @@
     return `${Math.floor(seconds / 60)} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s`;
   }
 
+  function left(seconds) {
+    if (seconds < 7200) return lasted(seconds);
+    const hours = Math.floor(seconds / 3600);
+    return hours < 48 ? `${hours} h ${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")} min` : `${Math.floor(hours / 24)} days`;
+  }
+
   function tick(root) {
     root.querySelectorAll("time[data-relative]").forEach((element) => {
       const date = new Date(element.dateTime);
       if (!element.title) element.title = element.textContent.trim();
       element.textContent = "due" in element.dataset && date < Date.now() ? "as soon as a worker is free" : ago(date);
+    });
+    root.querySelectorAll("time[data-until]").forEach((element) => {
+      const seconds = (new Date(element.dateTime) - Date.now()) / 1000;
+      if (!element.title) element.title = element.textContent.trim();
+      element.textContent = seconds > 0 ? `for ${left(seconds)}` : "no longer";
     });
     root.querySelectorAll("[data-since]").forEach((element) => {
       element.textContent = lasted(Math.max(0, (Date.now() - new Date(element.dataset.since)) / 1000));
@@ -113,12 +124,14 @@
     form.requestSubmit();
   }
 
+  const choices = ["tier", "cell", "grace_days", "overlap"];
+
   async function preview(event) {
     const form = event.target.closest("form");
     const plan = form?.querySelector("[data-preview]");
-    if (!plan || !["tier", "cell", "grace_days"].includes(event.target.name)) return;
+    if (!plan || !choices.includes(event.target.name)) return;
     const choice = new URLSearchParams({ fragment: "1" });
-    for (const name of ["tier", "cell", "grace_days"]) {
+    for (const name of choices) {
       const value = new FormData(form).get(name);
       if (value) choice.set(name, value);
     }
