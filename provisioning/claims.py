@@ -17,8 +17,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from core.errors import ConflictError
+from core.statements import Update
 from provisioning.models import Operation, OperationState
-from provisioning.statements import Update
 
 _update_held = Update(Operation, "id", "attempt", "state")
 

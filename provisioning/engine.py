@@ -19,6 +19,7 @@ from core.aws.calls import record_calls
 from core.aws.errors import AwsAlreadyExistsError
 from core.aws.session import Aws
 from core.errors import DomainError
+from core.statements import Update
 from provisioning import claims, completion, doorbell
 from provisioning.claims import Claim, LostClaimError
 from provisioning.ledger import Ledger
@@ -26,7 +27,6 @@ from provisioning.models import Operation, OperationState, Step, StepAction, Ste
 from provisioning.outcomes import Done, Failed, Later, Outcome, after_error
 from provisioning.resources import KINDS
 from provisioning.resources.base import Known, MissingDependencyError, Removed, Wait
-from provisioning.statements import Update
 from tenants import clouds
 from tenants.naming import session_name
 from tenants.selectors import facts_of, facts_of_cell

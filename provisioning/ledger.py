@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from core.statements import Insert, Update
 from provisioning.models import Operation, Resource, ResourceState, Step, StepAction
 from provisioning.plan import Entry
 from provisioning.resources.base import Attributes, Known, fingerprint_of
-from provisioning.statements import Insert, Update
 
 _insert_row, _update_row = Insert(Resource), Update(Resource, "id")
 

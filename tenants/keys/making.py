@@ -12,23 +12,32 @@ store hands out as current verifies at every moment. ``rotation.pml`` is a model
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from core.actors import Actor
-from core.errors import ConflictError
-from core.transitions import IllegalTransitionError, change_state
-from tenants.keys import claims, endings, life, store, tokens
-from tenants.keys.models import Algorithm, ApiKey, KeyState, KeyVersion, Stage
+from core.errors import ConflictError, NotFoundError
+from core.statements import Insert, Update
+from tenants.keys import claims, endings, life, staging, store, tokens
+from tenants.keys.claims import Hold
+from tenants.keys.models import NEVER_GIVEN, Algorithm, ApiKey, KeyState, KeyVersion, Stage
+
+logger = logging.getLogger(__name__)
 
 CLAIM_LASTS = timedelta(seconds=120)
 """How long a maker may take between its pending row and the promotion: longer than its calls' time-outs together."""
 SWITCH_LASTS = timedelta(hours=1)
 """How much longer than its overlap a predecessor verifies at most while the store cannot be moved: a bound for an outage of AWS."""
+
+_insert_version = Insert(KeyVersion)
+_update_version = Update(KeyVersion, "id", "stage")
+_update_key = Update(ApiKey, "id")
 
 
 class SupersededError(ConflictError):
@@ -54,11 +63,14 @@ def expiry(key: ApiKey, now: datetime, *, maker_ends_at: datetime | None) -> dat
 
 
 def write_pending(key: ApiKey, *, actor: Actor, number: int, maker_ends_at: datetime | None) -> tuple[KeyVersion, str]:
-    """Write a pending version and give its text, which exists in this process alone. Call it inside a transaction that holds the key."""
+    """Write a pending version and give its text, which exists in this process alone. Call it inside a transaction that holds the key.
+
+    Raises IntegrityError when the key has a pending version already.
+    """
     now = timezone.now()
     token = tokens.new_token(key.brand, key.environment, public_id=key.public_id)
     pepper_id = max(settings.KEY_PEPPERS)
-    version = KeyVersion.objects.create(
+    version = KeyVersion(
         key=key,
         number=number,
         algorithm=Algorithm.OURS,
@@ -70,6 +82,7 @@ def write_pending(key: ApiKey, *, actor: Actor, number: int, maker_ends_at: date
         expires_at=expiry(key, now, maker_ends_at=maker_ends_at),
         claimed_until=now + CLAIM_LASTS,
     )
+    _insert_version(version)
     return version, token.text
 
 
@@ -88,21 +101,23 @@ def carry_through(
 
     Must not run inside a transaction. Once the promotion has committed nothing is raised any more: what is left is the clock's.
     """
-    key = version.key
-    place = store.place_of(key, actor)
+    place = store.place_of(version.key, actor)
     try:
         seen = store.put_pending(place, version, text)
         with transaction.atomic():
-            _promote(version, overlap=overlap, retire_when_quiet=retire_when_quiet, end_previous=end_previous, actor=actor)
+            hold = _promote(version, overlap=overlap, retire_when_quiet=retire_when_quiet, end_previous=end_previous, actor=actor)
             details = {"version": version.pk, "number": version.number, "expires_at": version.expires_at}
-            endings.tell(key, what, actor, reason, details)
+            endings.tell(version.key, what, actor, reason, details)
     except Exception:
         abandon(version.pk, actor=actor)
         raise
-    store.converge(key.pk, actor=actor, seen=seen)
-    key.refresh_from_db()
-    version.refresh_from_db()
-    return IssuedKey(key, version, text)
+    if hold is not None:
+        try:
+            version.key.store_state = store.settle(hold, place, seen=seen)
+        except Exception:
+            # Promoted is promoted: whoever waits for the text must have it. The claim runs out and the clock settles.
+            logger.exception("a key's secret was not settled", extra={"key": version.key_id})
+    return IssuedKey(version.key, version, text)
 
 
 def abandon(version_id: str, *, actor: Actor) -> bool:
@@ -125,57 +140,100 @@ def abandon(version_id: str, *, actor: Actor) -> bool:
 
 def lock(key_id: str) -> ApiKey:
     """Give a key with its tenant, tier and cell, its row locked until the transaction ends."""
-    return ApiKey.objects.select_for_update(of=("self",)).select_related("tenant__tier", "tenant__cell").get(pk=key_id)
+    return _locked().get(pk=key_id)
 
 
-def _promote(version: KeyVersion, *, overlap: timedelta | None, retire_when_quiet: bool, end_previous: bool, actor: Actor) -> None:
+def lock_of_tenant(tenant_id: str, key_id: str) -> ApiKey:
+    """As :func:`lock`, for a key that one tenant's caller names; raises NotFoundError as ``selectors.get_key`` does."""
+    key = _locked().filter(pk=key_id, tenant_id=tenant_id).exclude(state__in=NEVER_GIVEN).first()
+    if key is None:
+        raise NotFoundError("There is no such key.")
+    return key
+
+
+def _locked() -> QuerySet[ApiKey]:
+    return ApiKey.objects.select_for_update(of=("self",)).select_related("tenant__tier", "tenant__cell")
+
+
+def _promote(
+    version: KeyVersion, *, overlap: timedelta | None, retire_when_quiet: bool, end_previous: bool, actor: Actor
+) -> Hold | None:
+    """Make a version current, and give the claim on the key's secret, or None when somebody else holds it, who will see to this as well."""
     now = timezone.now()
-    key = lock(version.key_id)
-    version.key = key
+    key = version.key
+    _lock_again(key)
     if key.state not in (KeyState.ISSUING, KeyState.ACTIVE):
         raise SupersededError(f"The key is {key.state} now; no new version was issued.")
-    if key.expires_at is not None and version.expires_at > key.expires_at:
-        raise SupersededError("The key's own end has come nearer; no new version was issued.")
-    current = KeyVersion.objects.select_related("key").filter(key=key, stage=Stage.CURRENT).first()
-    if current is not None:
-        _step_back(key, current, overlap, retire_when_quiet=retire_when_quiet, end_previous=end_previous, actor=actor, now=now)
-    try:
-        change_state(version, field="stage", to=Stage.CURRENT, sources=[Stage.PENDING], promoted_at=now, claimed_until=None)
-    except IllegalTransitionError:
-        raise SupersededError("The version took too long to reach the store and was dropped; no new version was issued.") from None
-    if key.state == KeyState.ISSUING:
-        change_state(key, to=KeyState.ACTIVE, sources=[KeyState.ISSUING])
-    claims.unsettle(key)
+    # The first version of a key has nothing beside it, and its end cannot have come nearer: nobody knew of the key.
+    others = _read_others(version) if version.number > 1 else {}
+    if Stage.CURRENT in others:
+        step = _Step(overlap, retire_when_quiet, end_previous, actor, now)
+        _step_back(key, others[Stage.CURRENT], others.get(Stage.PREVIOUS), step)
+    changes = {"stage": Stage.CURRENT, "promoted_at": now, "claimed_until": None}
+    if _update_version(version.pk, Stage.PENDING, **changes) != 1:
+        raise SupersededError("The version took too long to reach the store and was dropped; no new version was issued.")
+    for name, value in changes.items():
+        setattr(version, name, value)
+    columns, is_mine = claims.unsettle_and_take(key, now)
+    columns |= {"state": KeyState.ACTIVE, "rotate_due_at": None, "rotate_overlap_seconds": None}
+    _update_key(key.pk, **columns)
+    for name, value in columns.items():
+        setattr(key, name, value)
+    if not is_mine:
+        return None
+    predecessor = others.get(Stage.CURRENT)
+    stages = [(version.pk, "current")]
+    if predecessor is not None and predecessor.algorithm == Algorithm.OURS:
+        stages.append((predecessor.pk, "previous"))
+    wanted = staging.wanted_stages(stages)
+    return Hold(key, key.store_claim, now + claims.CLAIM_LASTS, key.store_generation, wanted, is_switching=predecessor is not None)
 
 
-def _step_back(
-    key: ApiKey,
-    current: KeyVersion,
-    overlap: timedelta | None,
-    *,
-    retire_when_quiet: bool,
-    end_previous: bool,
-    actor: Actor,
-    now: datetime,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """How a predecessor steps back."""
+
+    overlap: timedelta | None
+    retire_when_quiet: bool
+    end_previous: bool
+    actor: Actor
+    now: datetime
+
+
+def _lock_again(key: ApiKey) -> None:
+    """Hold the row of a key that was read before AWS was called, and read again what may have changed."""
+    names = ("state", "store_generation", "store_claim", "store_claimed_until")
+    values = ApiKey.objects.select_for_update().filter(pk=key.pk).values_list(*names).get()
+    for name, value in zip(names, values, strict=True):
+        setattr(key, name, value)
+
+
+def _read_others(version: KeyVersion) -> dict[str, KeyVersion]:
+    """Give the key's other open versions by stage, and take over the pending one's end, which may have come nearer."""
+    found = {row.stage: row for row in KeyVersion.objects.filter(key_id=version.key_id, stage__in=endings.OPEN_STAGES)}
+    mine = found.pop(Stage.PENDING, None)
+    if mine is not None and mine.pk == version.pk:
+        version.expires_at = mine.expires_at
+    for row in found.values():
+        row.key = version.key
+    return found
+
+
+def _step_back(key: ApiKey, current: KeyVersion, older: KeyVersion | None, step: _Step) -> None:
     """Make the current version previous, its overlap bounded at once and set exactly when the store has been moved."""
-    if not life.accepts(life.Ends(current.stage, current.expires_at, None), now):
+    if not life.accepts(life.Ends(current.stage, current.expires_at, None), step.now):
         raise SupersededError("The key expired meanwhile; an expired key is not rotated.")
-    older = KeyVersion.objects.select_related("key").filter(key=key, stage=Stage.PREVIOUS).first()
     if older is not None:
-        if not end_previous and life.accepts(life.Ends(older.stage, older.expires_at, older.retires_at), now):
+        if not step.end_previous and life.accepts(life.Ends(older.stage, older.expires_at, older.retires_at), step.now):
             raise SupersededError("Another rotation of this key was first.")
-        endings.retire(older, because="rotated", actor=actor)
+        endings.retire(older, because="rotated", actor=step.actor)
     longest = timedelta(seconds=key.tenant.tier.key_overlap_seconds)
-    held = life.overlap_of(overlap, longest=longest, left=current.expires_at - now)
-    change_state(
-        current,
-        field="stage",
-        to=Stage.PREVIOUS,
-        sources=[Stage.CURRENT],
+    held = life.overlap_of(step.overlap, longest=longest, left=current.expires_at - step.now)
+    _update_version(
+        current.pk,
+        Stage.CURRENT,
+        stage=Stage.PREVIOUS,
         overlap_seconds=int(held.total_seconds()),
-        retires_at=min(current.expires_at, now + held + SWITCH_LASTS),
-        retire_when_quiet=retire_when_quiet,
+        retires_at=min(current.expires_at, step.now + held + SWITCH_LASTS),
+        retire_when_quiet=step.retire_when_quiet,
     )
-    changes = {"rotate_due_at": None, "rotate_overlap_seconds": None}
-    ApiKey.objects.filter(pk=key.pk).update(**changes)

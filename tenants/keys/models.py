@@ -42,6 +42,10 @@ class KeyState(models.TextChoices):
     ABANDONED = "abandoned"  # nobody: it was never issued, because its maker died or the store refused it
 
 
+NEVER_GIVEN = (KeyState.ISSUING, KeyState.ABANDONED)
+"""States of keys that nobody was ever given: no list and no look-up shows them."""
+
+
 class Stage(models.TextChoices):
     """Where a version stands, in the words of Secrets Manager's own rotation. Each comment says who acts next."""
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
 from core.actors import Actor
 from core.errors import ConflictError
 from core.transitions import IllegalTransitionError
-from tenants.keys import endings, inputs, life, making, selectors, store
+from tenants.keys import endings, inputs, life, making, store
 from tenants.keys.making import IssuedKey
 from tenants.keys.models import ApiKey, KeyState, KeyVersion, Stage
 from tenants.keys.permits import Holder, check_strength, strength_of
@@ -55,20 +55,14 @@ def rotate_key(
     RotationOpenError, TenantNotServedError, InvalidInputError, KeyTooStrongError, and KeyStoreError: no version was issued then.
     """
     overlap = inputs.clean_overlap(overlap)
-    abandon_stale(selectors.get_key(tenant_id, key_id), actor=actor)
     with transaction.atomic():
-        key = making.lock(selectors.get_key(tenant_id, key_id).pk)
+        key = making.lock_of_tenant(tenant_id, key_id)
         check_strength(strength_of(key), within)
         require_served(key.tenant)
-        _require_rotatable(key, end_previous=end_previous)
+        _require_rotatable(key, end_previous=end_previous, actor=actor)
         number = (key.versions.aggregate(last=Max("number"))["last"] or 0) + 1
-        try:
-            with transaction.atomic():
-                version, text = making.write_pending(
-                    key, actor=actor, number=number, maker_ends_at=within.version_ends_at if within else None
-                )
-        except IntegrityError:
-            raise RotationOpenError("A rotation of this key is under way.") from None
+        maker_ends_at = within.version_ends_at if within else None
+        version, text = making.write_pending(key, actor=actor, number=number, maker_ends_at=maker_ends_at)
     return making.carry_through(
         version,
         text,
@@ -84,7 +78,7 @@ def rotate_key(
 def retire_previous(*, actor: Actor, tenant_id: str, key_id: str, reason: str, within: Holder | None = None) -> ApiKey:
     """End the overlap now: the predecessor is refused from the commit on. Raises ConflictError when there is none."""
     with transaction.atomic():
-        key = making.lock(selectors.get_key(tenant_id, key_id).pk)
+        key = making.lock_of_tenant(tenant_id, key_id)
         check_strength(strength_of(key), within)
         previous = KeyVersion.objects.filter(key=key, stage=Stage.PREVIOUS).first()
         if previous is None:
@@ -109,25 +103,22 @@ def retire_if_over(version_id: str, *, because: str, actor: Actor) -> bool:
     return True
 
 
-def abandon_stale(key: ApiKey, *, actor: Actor) -> None:
-    """Drop a pending version whose maker has died."""
-    stale = key.versions.filter(stage=Stage.PENDING, claimed_until__lte=timezone.now()).first()
-    if stale is not None:
-        making.abandon(stale.pk, actor=actor)
-
-
-def _require_rotatable(key: ApiKey, *, end_previous: bool) -> None:
+def _require_rotatable(key: ApiKey, *, end_previous: bool, actor: Actor) -> None:
+    """Raise unless the key can be rotated now; a pending version whose maker has died is dropped on the way."""
     now = timezone.now()
     if key.state != KeyState.ACTIVE:
         raise NotRotatableError(f"This key is {key.state}; a rotation would bring it back.")
-    current = key.versions.filter(stage=Stage.CURRENT).first()
+    versions = {version.stage: version for version in KeyVersion.objects.filter(key=key, stage__in=endings.OPEN_STAGES)}
+    current, pending, previous = (versions.get(stage) for stage in (Stage.CURRENT, Stage.PENDING, Stage.PREVIOUS))
     if current is None:
         raise IllegalTransitionError("This key has no current version.")
     if now >= current.expires_at or (key.expires_at is not None and now + life.SHORTEST_LIFE >= key.expires_at):
         raise NotRotatableError("This key has expired, or is about to; a rotation would bring it back.")
-    if key.versions.filter(stage=Stage.PENDING).exists():
-        raise RotationOpenError("A rotation of this key is under way.")
-    previous = key.versions.filter(stage=Stage.PREVIOUS).first()
+    if pending is not None:
+        if pending.claimed_until is None or pending.claimed_until > now:
+            raise RotationOpenError("A rotation of this key is under way.")
+        pending.key = key
+        endings.retire(pending, because="abandoned", actor=actor)
     if previous is not None and not end_previous:
         until = previous.retires_at or previous.expires_at
         if now < until:

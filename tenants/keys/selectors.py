@@ -13,11 +13,9 @@ from core.errors import NotFoundError
 from core.ids import KEY, KEY_VERSION, is_id
 from tenants.keys import tokens
 from tenants.keys.making import IssuedKey
-from tenants.keys.models import Algorithm, ApiKey, KeyPolicy, KeyState, KeyVersion, LeakAction, Stage
+from tenants.keys.models import NEVER_GIVEN, Algorithm, ApiKey, KeyPolicy, KeyState, KeyVersion, LeakAction, Stage
 
 SHOWN_VERSIONS = (Stage.PENDING, Stage.CURRENT, Stage.PREVIOUS)
-HIDDEN = (KeyState.ISSUING, KeyState.ABANDONED)
-"""Keys that nobody was ever given: no list shows them."""
 
 
 def list_keys(*, tenant_id: str = "", state: str = "", environment: str = "", search: str = "") -> QuerySet[ApiKey]:
@@ -26,7 +24,7 @@ def list_keys(*, tenant_id: str = "", state: str = "", environment: str = "", se
     ``state`` may also be ``expired`` for keys that the clock has not ended yet. ``search`` looks at name (contains), and at key id and
     public id (whole).
     """
-    rows = ApiKey.objects.exclude(state__in=HIDDEN).select_related("tenant").prefetch_related(_open_versions())
+    rows = ApiKey.objects.exclude(state__in=NEVER_GIVEN).select_related("tenant").prefetch_related(_open_versions())
     if tenant_id:
         rows = rows.filter(tenant_id=tenant_id)
     if state:
@@ -40,7 +38,7 @@ def list_keys(*, tenant_id: str = "", state: str = "", environment: str = "", se
 
 def get_key(tenant_id: str, key_id: str) -> ApiKey:
     """Give one of a tenant's keys; raises NotFoundError, for another tenant's as well, and for one that was never issued."""
-    rows = ApiKey.objects.exclude(state__in=HIDDEN).select_related("tenant__tier").prefetch_related(_open_versions())
+    rows = ApiKey.objects.exclude(state__in=NEVER_GIVEN).select_related("tenant__tier").prefetch_related(_open_versions())
     key = rows.filter(pk=key_id, tenant_id=tenant_id).first() if is_id(key_id, KEY) else None
     if key is None:
         raise NotFoundError("There is no such key.")
@@ -81,7 +79,7 @@ def state_of(key: ApiKey, now: datetime | None = None) -> str:
 
 def find_by_reference(tenant_id: str, reference: str) -> IssuedKey | None:
     """Give what an issue with this reference made, without its text; None when there is none that came to be."""
-    key = ApiKey.objects.filter(tenant_id=tenant_id, reference=reference).exclude(state__in=HIDDEN).first()
+    key = ApiKey.objects.filter(tenant_id=tenant_id, reference=reference).exclude(state__in=NEVER_GIVEN).first()
     if key is None:
         return None
     return IssuedKey(key, key.versions.order_by("number")[0], "")

@@ -18,9 +18,10 @@ from django.utils import timezone
 from core.actors import Actor
 from core.audit.services import record
 from core.errors import ConflictError, FieldError, InvalidInputError
+from core.statements import Insert
 from core.transitions import change_state
 from tenants.inputs import clean_reason
-from tenants.keys import endings, inputs, making, selectors, store, tokens
+from tenants.keys import claims, endings, inputs, making, selectors, store, tokens
 from tenants.keys.making import IssuedKey
 from tenants.keys.models import Algorithm, ApiKey, KeyPolicy, KeyState, KeyVersion, LeakAction, Stage, StoreState
 from tenants.keys.permits import Holder, check_making, check_strength, strength_of, strength_of_wish
@@ -30,6 +31,7 @@ from tenants.models import Tenant
 from tenants.selectors import get_tenant
 
 EDITABLE = ("name", "scopes", "cidrs", "metadata", "expires_at", "rotate_every_days")
+_insert_key = Insert(ApiKey)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -169,8 +171,9 @@ def revoke_key(*, actor: Actor, tenant_id: str, key_id: str, reason: str, within
         if key.state == KeyState.REVOKED:
             return key
         endings.end(key, to=KeyState.REVOKED, because="revoked", actor=actor, reason=clean_reason(reason))
-    store.converge(key.pk, actor=actor)
-    key.refresh_from_db()
+        hold = claims.take(key.pk)
+    if hold is not None:
+        key.store_state = store.settle(hold, store.place_of(key, actor))
     return key
 
 
@@ -216,9 +219,12 @@ def _new_key(
     if within is not None and key.expires_at is None:
         key.expires_at = within.version_ends_at
     check_making(strength_of(key), within)
+    if reference is None:
+        _insert_key(key)
+        return key
     try:
         with transaction.atomic():
-            key.save(force_insert=True)
+            _insert_key(key)
     except IntegrityError:
         raise ConflictError("Another request with this reference is making its key just now.", code="issuing") from None
     return key
@@ -253,7 +259,7 @@ def _switch(
 
 
 def _locked(tenant_id: str, key_id: str, within: Holder | None) -> ApiKey:
-    key = making.lock(selectors.get_key(tenant_id, key_id).pk)
+    key = making.lock_of_tenant(tenant_id, key_id)
     check_strength(strength_of(key), within)
     return key
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -11,44 +11,42 @@ from core.actors import system
 from core.audit.services import record
 from core.outbox.services import publish
 from tenants.keys import claims, endings
-from tenants.keys.models import ApiKey, KeyVersion, Stage, StoreState
+from tenants.keys.claims import Hold
+from tenants.keys.models import KeyVersion, Stage, StoreState
 
 CLOCK = system("keys")
 
 
-def record_settled(key: ApiKey, claim: int, *, is_stored: bool) -> str | None:
+def record_settled(hold: Hold) -> str | None:
     """Write *settled* if nothing has changed since the rows were read; None when something has, or the claim is gone.
 
-    It is *empty* instead for a key of which only a digest is known (``is_stored`` False).
-
-    The overlap of a previous version begins here: whoever asks the store gets the successor from now on, and the predecessor's time
-    runs. With an overlap of nothing it is retired at once, which the store has to follow in its turn.
+    It is *empty* instead for a key of which only a digest is known. The overlap of a previous version begins here: whoever asks the store
+    gets the successor from now on, and the predecessor's time runs. With an overlap of nothing it is retired at once, which the store
+    has to follow in its turn.
     """
     now = timezone.now()
+    state = StoreState.SETTLED if hold.wanted or not hold.key.is_living else StoreState.EMPTY
+    columns = {"store_state": state, "store_settled_at": now, "store_due_at": None, "store_failures": 0, "store_error": ""}
+    if not hold.is_switching:
+        if not claims.record(hold, **columns):
+            return None
+        hold.key.store_state, hold.key.store_settled_at = state, now
+        return state
     with transaction.atomic():
-        mine = ApiKey.objects.filter(pk=key.pk, store_claim=claim, store_generation=key.store_generation)
-        if not mine.update(
-            store_state=StoreState.SETTLED if is_stored else StoreState.EMPTY,
-            store_claimed_until=None,
-            store_settled_at=now,
-            store_due_at=None,
-            store_failures=0,
-            store_error="",
-        ):
+        # The row is the caller's from here to the commit, so that nobody settles it between this and what the overlap's end asks for.
+        if not claims.record(hold, **columns):
             return None
-        if _begin_overlap(key):
-            claims.renew(key.pk, claim)
+        if _begin_overlap(hold, now):
             return None
-    return StoreState.SETTLED if is_stored else StoreState.EMPTY
+    hold.key.store_state, hold.key.store_settled_at = state, now
+    return state
 
 
-def record_loss(key: ApiKey, claim: int) -> str:
+def record_loss(hold: Hold) -> str:
     """Write *lost*: the current version is gone from the store, and its text is known to nobody. The key goes on verifying; rotating it mends it."""
+    key = hold.key
     with transaction.atomic():
-        lost = ApiKey.objects.filter(pk=key.pk, store_claim=claim, store_generation=key.store_generation).update(
-            store_state=StoreState.LOST, store_claimed_until=None, store_due_at=None
-        )
-        if not lost:
+        if not claims.record(hold, store_state=StoreState.LOST, store_due_at=None):
             return StoreState.UNSETTLED
         details = {"name": key.name}
         record(action="key.store_lost", actor=CLOCK, target=key.pk, tenant_id=key.tenant_id, outcome="failed", details=details)
@@ -56,12 +54,14 @@ def record_loss(key: ApiKey, claim: int) -> str:
     return StoreState.LOST
 
 
-def _begin_overlap(key: ApiKey) -> bool:
+def _begin_overlap(hold: Hold, now: datetime) -> bool:
     """Set the exact end of an overlap whose version has just been switched; True when that retired it, so that the store must follow."""
-    now = timezone.now()
-    version = KeyVersion.objects.select_for_update().filter(key=key, stage=Stage.PREVIOUS, switched_at__isnull=True).first()
+    version = (
+        KeyVersion.objects.select_for_update().filter(key_id=hold.key.pk, stage=Stage.PREVIOUS, switched_at__isnull=True).first()
+    )
     if version is None:
         return False
+    version.key = hold.key
     overlap = timedelta(seconds=version.overlap_seconds or 0)
     version.switched_at = now
     version.retires_at = min(version.retires_at or version.expires_at, version.expires_at, now + overlap)
@@ -69,4 +69,5 @@ def _begin_overlap(key: ApiKey) -> bool:
     if overlap:
         return False
     endings.retire(version, because="rotated", actor=CLOCK)
+    claims.hold_on(hold)
     return True

@@ -22,7 +22,8 @@ from core.errors import DomainError
 from tenants import clouds, naming
 from tenants.facts import TenantFacts
 from tenants.keys import claims, settling, staging
-from tenants.keys.models import Algorithm, ApiKey, KeyVersion, StoreState
+from tenants.keys.claims import Hold
+from tenants.keys.models import ApiKey, KeyVersion
 from tenants.selectors import facts_of
 
 logger = logging.getLogger(__name__)
@@ -74,48 +75,49 @@ def put_pending(place: Place, version: KeyVersion, text: str) -> staging.Seen:
     return seen
 
 
-def converge(key_id: str, *, actor: Actor, seen: staging.Seen | None = None) -> str:
+def converge(key_id: str, *, actor: Actor) -> str:
     """Bring a key's secret to what its rows say and give the resulting store state; never raises for what AWS answers.
 
-    ``seen`` is what the caller has just read back, which saves a call. When another worker holds the claim, or AWS refuses, the state
-    stays *unsettled* and the clock comes back to it.
+    When another worker holds the claim, or AWS refuses, the state stays *unsettled* and the clock comes back to it.
     """
-    claim = claims.take(key_id)
-    if claim is None:
+    hold = claims.take(key_id)
+    if hold is None:
         return str(ApiKey.objects.values_list("store_state", flat=True).get(pk=key_id))
-    key = ApiKey.objects.select_related("tenant__tier", "tenant__cell").get(pk=key_id)
+    return settle(hold, place_of(hold.key, actor))
+
+
+def settle(hold: Hold, place: Place, *, seen: staging.Seen | None = None) -> str:
+    """Do what :func:`converge` does for a claim that is held. ``seen`` is what the caller has just read back, which saves a call."""
     try:
-        return _converge(key, claim, place_of(key, actor), seen)
+        return _settle(hold, place, seen)
     except AwsError as error:
-        logger.warning("a key's secret was not settled", extra={"key": key_id, "error": error.aws_code or error.code})
-        claims.postpone(key, claim, error.aws_code or error.code)
-        return StoreState.UNSETTLED
+        code = error.aws_code or error.code
+        logger.warning("a key's secret was not settled", extra={"key": hold.key.pk, "error": code})
+        return claims.postpone(hold, code)
 
 
-def _converge(key: ApiKey, claim: int, place: Place, seen: staging.Seen | None) -> str:
+def _settle(hold: Hold, place: Place, seen: staging.Seen | None) -> str:
     for _ in range(ROUNDS):
-        key.refresh_from_db(fields=["state", "store_generation"])
-        wanted = staging.wanted_stages(
-            key.versions.filter(stage__in=staging.STAGE_OF, algorithm=Algorithm.OURS).values_list("pk", "stage")
-        )
-        if not wanted:
+        if not hold.wanted:
             done = _remove(place)
         else:
-            found = seen if seen is not None else _look(place)
+            found = _look(place) if seen is None else seen
             seen = None
-            if staging.is_lost(found, wanted):
-                return settling.record_loss(key, claim)
-            todo = staging.moves(found, wanted)
+            if staging.is_lost(found, hold.wanted):
+                return settling.record_loss(hold)
+            todo = staging.moves(found, hold.wanted)
             for move in todo:
                 _carry_out(place, move)
             done = not todo
+        if hold.has_run_out:
+            return claims.overslept(hold)
         if done:
-            state = settling.record_settled(key, claim, is_stored=bool(wanted) or not key.is_living)
+            state = settling.record_settled(hold)
             if state is not None:
                 return state
-        if not claims.holds(key.pk, claim):
-            return claims.overslept(key.pk)
-    return claims.release(key, claim)
+            if not claims.read_again(hold):
+                return claims.overslept(hold)
+    return claims.release(hold)
 
 
 def _look(place: Place) -> staging.Seen:

@@ -38,8 +38,8 @@ def values_of(row: Resource) -> dict[str, Any]:
 
 
 def test_it_writes_what_the_orm_writes(rows: list[Resource]) -> None:
+    from core.statements import Update
     from provisioning.models import Resource, ResourceState
-    from provisioning.statements import Update
 
     ours, orms = rows
     values = {
@@ -57,8 +57,8 @@ def test_it_writes_what_the_orm_writes(rows: list[Resource]) -> None:
 
 
 def test_it_changes_only_rows_where_every_field_matches(rows: list[Resource]) -> None:
+    from core.statements import Update
     from provisioning.models import Resource
-    from provisioning.statements import Update
 
     first, second = rows
     update = Update(Resource, "id", "state", "fingerprint")
@@ -68,8 +68,8 @@ def test_it_changes_only_rows_where_every_field_matches(rows: list[Resource]) ->
 
 
 def test_a_name_that_is_no_column_is_refused(rows: list[Resource]) -> None:
+    from core.statements import Update
     from provisioning.models import Resource
-    from provisioning.statements import Update
 
     with pytest.raises(ValueError, match="owner"):
         Update(Resource, "owner")
@@ -78,8 +78,8 @@ def test_a_name_that_is_no_column_is_refused(rows: list[Resource]) -> None:
 
 
 def test_a_wrong_number_of_conditions_changes_nothing(rows: list[Resource]) -> None:
+    from core.statements import Update
     from provisioning.models import Resource
-    from provisioning.statements import Update
 
     with pytest.raises(ValueError, match="shorter"):
         Update(Resource, "id", "state")(rows[0].pk, kind="table")
@@ -87,8 +87,8 @@ def test_a_wrong_number_of_conditions_changes_nothing(rows: list[Resource]) -> N
 
 
 def test_a_row_is_inserted_as_save_would(cell: Cell) -> None:
+    from core.statements import Insert
     from provisioning.models import Resource
-    from provisioning.statements import Insert
 
     def row(name: str) -> Resource:
         return Resource(cell=cell, kind="bucket", name=name, spec={"größe": [None, "%s"]}, fingerprint="0" * 64)
@@ -106,8 +106,8 @@ def test_a_row_is_inserted_as_save_would(cell: Cell) -> None:
 def test_a_second_row_of_the_same_name_is_refused(cell: Cell) -> None:
     from django.db import IntegrityError, transaction
 
+    from core.statements import Insert
     from provisioning.models import Resource
-    from provisioning.statements import Insert
 
     def write() -> None:
         with transaction.atomic():

@@ -1,8 +1,8 @@
-"""The writes that the engine makes at every step, put together once a process instead of once a call.
+"""The writes that hot paths make every time, put together once a process instead of once a call.
 
 Their text never changes, and by the ORM putting it together costs three times what the database takes to carry it out: with five at
-every step that was a quarter of the engine's own time (``bench.share``). Values go through the model's fields, as the ORM's do, so both
-databases get what they expect. Signals are not sent; nobody may listen to these models.
+every step that was a quarter of the engine's own time (``bench.share``), and more of that of issuing a key (``bench.keys``). Values go
+through the model's fields, as the ORM's do, so both databases get what they expect. Signals are not sent; nobody may listen to these models.
 """
 
 from __future__ import annotations
