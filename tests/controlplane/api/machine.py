@@ -26,12 +26,12 @@ class Answer:
 
 
 class Machine:
-    """Somebody who calls the API with a token, or without one."""
+    """Somebody who calls the API with a token or a key, or without one, from some address."""
 
-    def __init__(self, text: str = "", row: OperatorToken | None = None) -> None:
+    def __init__(self, text: str = "", row: OperatorToken | None = None, *, address: str = "127.0.0.1") -> None:
         self.text = text
         self.row = row
-        self.client = Client(raise_request_exception=False)
+        self.client = Client(raise_request_exception=False, REMOTE_ADDR=address)
 
     def ask(self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, **headers: str) -> Answer:
         """Send a request; header names are written with underscores."""
