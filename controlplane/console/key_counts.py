@@ -12,8 +12,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from controlplane.console import key_words
-from tenants.keys.models import ApiKey, KeyState, KeyVersion, Stage, StoreState
-from tenants.keys.selectors import HIDDEN
+from tenants.keys.models import NEVER_GIVEN, ApiKey, KeyState, KeyVersion, Stage, StoreState
 
 CAP = 1_000
 PATIENCE = timedelta(minutes=1)
@@ -63,7 +62,7 @@ def is_long_unsettled(key: ApiKey) -> bool:
 def by_state(tenant_id: str) -> dict[str, int]:
     """Count a tenant's keys by the state that people are shown, in the order of a key's life; states without keys are left out."""
     over = Exists(KeyVersion.objects.filter(key=OuterRef("pk"), stage=Stage.CURRENT, expires_at__lte=timezone.now()))
-    rows = ApiKey.objects.filter(tenant_id=tenant_id).exclude(state__in=HIDDEN).annotate(is_over=over)
+    rows = ApiKey.objects.filter(tenant_id=tenant_id).exclude(state__in=NEVER_GIVEN).annotate(is_over=over)
     found: dict[str, int] = {}
     for state, is_over, number in rows.values_list("state", "is_over").annotate(number=Count("pk")).order_by():
         shown = KeyState.EXPIRED.value if is_over and state in (KeyState.ACTIVE, KeyState.DISABLED) else state

@@ -11,11 +11,11 @@ from rest_framework import serializers
 from controlplane.api.pagination import BY_ID, BY_NUMBER, names_of
 from controlplane.api.serializers.pages import PageQuery, page_of
 from tenants.keys import selectors, tokens
-from tenants.keys.models import ApiKey, KeyEnvironment, KeyState, KeyVersion, LeakAction, Stage, StoreState
+from tenants.keys.models import NEVER_GIVEN, ApiKey, KeyEnvironment, KeyState, KeyVersion, LeakAction, Stage, StoreState
 from tenants.naming import key_secret
 from tenants.selectors import facts_of
 
-STATES = [(state.value, state.value) for state in KeyState if state not in selectors.HIDDEN]
+STATES = [(state.value, state.value) for state in KeyState if state not in NEVER_GIVEN]
 
 
 @extend_schema_serializer(component_name="CurrentVersion")
