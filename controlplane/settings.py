@@ -86,8 +86,10 @@ INSTALLED_APPS = [
     "core.outbox",
     "tenants",
     "tenants.keys",
+    "tenants.members",
     "provisioning",
     "controlplane.console",
+    "controlplane.portal",
     "controlplane.api",
     # The embedded stack's commands; production's image does not even hold its code.
     *(["controlplane.embedded"] if DEV else []),
@@ -100,12 +102,14 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "controlplane.portal.sessions.PortalSessions",  # below the operators', which it sets aside for its own paths
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "controlplane.portal.access.PortalAccess",  # last: after the CSRF check, right before the view
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -197,6 +201,15 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+
+# --- Tenants' people ----------------------------------------------------------------------------------------------------------------
+
+# A cookie with a path other than / cannot have the prefix __Host-; __Secure- still keeps plain HTTP from setting it.
+PORTAL_SESSION_COOKIE_NAME = "__Secure-portal" if USE_TLS else "portal"
+PORTAL_SESSION_SECONDS = 60 * env.whole("CONTROLPLANE_PORTAL_SESSION_MINUTES", 12 * 60, minimum=5, maximum=24 * 60)
+PORTAL_IDLE_SECONDS = 60 * env.whole("CONTROLPLANE_PORTAL_IDLE_MINUTES", 60, minimum=5, maximum=24 * 60)
+# In the session: Django's default would put them into a cookie that the console and the portal share.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # --- Tenants' keys -------------------------------------------------------------------------------------------------------------------
 

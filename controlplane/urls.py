@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/readyz", parts_for_operators, name="parts"),
     path("console/", admin.site.urls),
     path("api/", include("controlplane.api.urls")),
+    path("portal/<slug:slug>/", include("controlplane.portal.urls")),
     path("hooks/leaks/github", github, name="leaks-github"),
 ]
 handler400 = "controlplane.api.fallback.bad_request"

@@ -20,6 +20,7 @@ REQUEST, RESOURCE, TOKEN, HOOK, RELEASE, DEPLOYMENT = "req", "res", "tok", "hook
 AUDIT = "aud"
 CELL = "cell"
 LEAK = "leak"
+MEMBER = "mbr"
 
 
 def new_id(prefix: str, *, now_ms: int | None = None) -> str:
