@@ -37,6 +37,13 @@ class RotationOpenError(ConflictError):
     title = "The last rotation is not over"
 
 
+class AlreadyRotatedError(ConflictError):
+    """The version that was to be replaced is not the current one any more: the rotation has been done, by this caller or another."""
+
+    code = "already-rotated"
+    title = "The key was rotated meanwhile"
+
+
 def rotate_key(
     *,
     actor: Actor,
@@ -45,20 +52,24 @@ def rotate_key(
     overlap: timedelta | None = None,
     retire_when_quiet: bool = False,
     end_previous: bool = False,
+    successor_of: str = "",
     reason: str = "",
     within: Holder | None = None,
 ) -> IssuedKey:
     """Give a key a new version, and its predecessor an overlap in which both verify; the answer holds the only copy of the text.
 
     ``overlap`` None asks for the tier's maximum, zero for none: the predecessor then ends as soon as the store hands out its successor.
-    ``retire_when_quiet`` lets it end earlier, by evidence. Must not run inside a transaction. Raises NotFoundError, NotRotatableError,
-    RotationOpenError, TenantNotServedError, InvalidInputError, KeyTooStrongError, and KeyStoreError: no version was issued then.
+    ``retire_when_quiet`` lets it end earlier, by evidence. ``successor_of`` is the id of the version that the caller saw as current: a
+    request that comes again, or late, is refused with AlreadyRotatedError instead of rotating its own successor. Must not run inside a
+    transaction. Raises NotFoundError, NotRotatableError, RotationOpenError, AlreadyRotatedError, TenantNotServedError, InvalidInputError,
+    KeyTooStrongError, and KeyStoreError: no version was issued then.
     """
     overlap = inputs.clean_overlap(overlap)
     with transaction.atomic():
         key = making.lock_of_tenant(tenant_id, key_id)
         check_strength(strength_of(key), within)
         require_served(key.tenant)
+        _require_current(key, successor_of)
         _require_rotatable(key, end_previous=end_previous, actor=actor)
         number = (key.versions.aggregate(last=Max("number"))["last"] or 0) + 1
         maker_ends_at = within.version_ends_at if within else None
@@ -101,6 +112,11 @@ def retire_if_over(version_id: str, *, because: str, actor: Actor) -> bool:
         endings.retire(version, because=because, actor=actor)
     store.converge(version.key_id, actor=actor)
     return True
+
+
+def _require_current(key: ApiKey, version_id: str) -> None:
+    if version_id and not KeyVersion.objects.filter(key=key, pk=version_id, stage=Stage.CURRENT).exists():
+        raise AlreadyRotatedError("The key was rotated meanwhile; the version that you saw is not the current one any more.")
 
 
 def _require_rotatable(key: ApiKey, *, end_previous: bool, actor: Actor) -> None:
