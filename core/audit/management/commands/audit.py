@@ -1,23 +1,26 @@
-"""``manage.py audit verify``: prove the audit log, or name its first bad entry."""
+"""``manage.py audit verify``: prove the audit log, or name its first bad entry; ``check`` does it for a file that a tenant has kept."""
 
 from __future__ import annotations
 
 import json
 import sys
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from core.audit.anchors import write_anchor
 from core.audit.faults import Verdict
+from core.audit.proof import check_proof
+from core.audit.rows import keyring
 from core.audit.sealing import seal
 from core.audit.verify import verify
 from core.ids import TENANT, is_id
 
 
 class Command(BaseCommand):
-    """Audit log: ``verify`` proves it, ``seal`` links what waits, ``anchor`` writes its head down outside the database."""
+    """Audit log: ``verify`` proves it, ``seal`` links what waits, ``anchor`` writes its head down outside the database, ``check`` reads a proof."""
 
     help = "Prove the audit log (verify), link what waits (seal), or write its head down outside the database (anchor)."
 
@@ -30,6 +33,10 @@ class Command(BaseCommand):
         check.add_argument("--no-anchors", action="store_true", help="do not read the anchors from the file storage")
         verbs.add_parser("seal", help="give committed entries their places now")
         verbs.add_parser("anchor", help="write the head of the chain down now")
+        proof = verbs.add_parser(
+            "check", help="hold a proof that a tenant downloaded against our keys; exit code 1 when it does not hold"
+        )
+        proof.add_argument("file", metavar="FILE")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run one verb."""
@@ -39,8 +46,22 @@ class Command(BaseCommand):
             seal()
             written = write_anchor()
             self.stdout.write(f"anchored entry {written.sequence} as {written.name}" if written else "nothing to anchor yet")
+        elif options["verb"] == "check":
+            self._check(options["file"])
         else:
             self._verify(options)
+
+    def _check(self, name: str) -> None:
+        try:
+            body = json.loads(Path(name).read_text())
+            fault = check_proof(body, keyring())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CommandError(f"{name} cannot be read as a proof: {error}", returncode=2) from None
+        if fault:
+            self.stdout.write(self.style.ERROR(f"{name} does not hold: {fault}"))
+            sys.exit(1)
+        head = body["head"]
+        self.stdout.write(self.style.SUCCESS(f"{name} holds: {head['number']} entries of {body['tenant']}, head {head['hash']}"))
 
     def _verify(self, options: dict[str, Any]) -> None:
         tenant = options["tenant"]
