@@ -11,6 +11,7 @@ import os
 import ssl
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from celery.schedules import crontab
 
@@ -109,7 +110,7 @@ MIDDLEWARE = [
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "controlplane.portal.access.PortalAccess",  # last: after the CSRF check, right before the view
+    "controlplane.portal.gate.PortalGate",  # last: after the CSRF check, right before the view
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -211,6 +212,26 @@ PORTAL_IDLE_SECONDS = 60 * env.whole("CONTROLPLANE_PORTAL_IDLE_MINUTES", 60, min
 # In the session: Django's default would put them into a cookie that the console and the portal share.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
+# Where the portal is seen from outside: what mailed links begin with.
+PORTAL_URL = env.url(
+    "CONTROLPLANE_PORTAL_URL",
+    "http://localhost:8000" if DEV else f"https://{next(iter(ALLOWED_HOSTS), 'localhost')}",
+    schemes=("http", "https") if DEV else ("https",),
+).rstrip("/")
+# smtp://user:password@host:587 upgrades to TLS, smtps:// begins with it; unset means files in the state folder in dev, and a mail server
+# on this machine elsewhere.
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = env.text("CONTROLPLANE_MAIL_FROM", "Control plane <no-reply@localhost>")
+EMAIL_FILE_PATH = STATE_DIR / "mail"
+_mail = urlsplit(env.url("EMAIL_URL", schemes=("smtp", "smtps")))
+if _mail.hostname:
+    EMAIL_HOST, EMAIL_PORT = _mail.hostname, _mail.port or (465 if _mail.scheme == "smtps" else 587)
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
+    EMAIL_USE_SSL, EMAIL_USE_TLS = _mail.scheme == "smtps", _mail.scheme == "smtp"
+elif DEV:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+
 # --- Tenants' keys -------------------------------------------------------------------------------------------------------------------
 
 # Peppers of tenants' keys, by number: the highest is used for new versions, the others go on verifying until their versions are retired.
@@ -272,6 +293,13 @@ CELERY_BEAT_SCHEDULE = {
     "seal the audit log": {"task": "core.audit.tasks.seal", "schedule": 5.0, "options": {"expires": 5}},
     "settle keys": {"task": "tenants.keys.tasks.settle", "schedule": 5.0, "options": {"expires": 5}},
     "tend keys": {"task": "tenants.keys.tasks.tend", "schedule": 60.0, "options": {"expires": 60}},
+    "settle members": {"task": "provisioning.tasks.settle_people", "schedule": 5.0, "options": {"expires": 5}},
+    "mail links": {"task": "tenants.members.tasks.mail", "schedule": 5.0, "options": {"expires": 5}},
+    "clear sessions": {
+        "task": "controlplane.portal.tasks.clear_sessions",
+        "schedule": crontab(hour="3", minute="37"),
+        "options": {"expires": 3_600},
+    },
     "prune the outbox": {
         "task": "core.outbox.tasks.prune",
         "schedule": crontab(hour="3", minute="23"),

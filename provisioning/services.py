@@ -24,6 +24,7 @@ from tenants import inputs
 from tenants import services as tenants
 from tenants.keys import claims, endings
 from tenants.lifecycle import TenantState
+from tenants.members import services as members
 from tenants.models import Cell, CellState, OnboardingRequest, RequestState, Tenant
 from tenants.selectors import get_cell
 
@@ -98,6 +99,7 @@ def _accept(
     cell = preflight.choose_cell(cell_code)
     preflight.check_cell(cell, tier)
     tenant = tenants.create_tenant(actor=actor, tier=tier, cell=cell, reason=reason, **clean)
+    members.write_first(actor=actor, tenant=tenant)
     tenants.move(tenant, to=TenantState.PROVISIONING, actor=actor, reason=reason)
     operation = operations.start(kind=OperationKind.ONBOARD, actor=actor, reason=reason, tenant=tenant, goal=TenantState.ACTIVE)
     accepted = {**asked, "state": RequestState.ACCEPTED, "tenant": tenant, "errors": []}
@@ -221,6 +223,7 @@ def start_deprovision(*, actor: Actor, tenant_id: str, reason: str) -> Operation
     if tenant.offboard_due_at is None or tenant.offboard_due_at > timezone.now():
         raise ConflictError("The grace has not run out yet.", code="illegal-transition")
     endings.end_all(tenant.pk, because="offboarded", actor=actor, reason=reason)
+    members.remove_all(actor=actor, tenant_id=tenant.pk, reason=reason)
     return operations.start(kind=OperationKind.DEPROVISION, actor=actor, reason=reason, tenant=tenant)
 
 
@@ -280,6 +283,8 @@ def abandon(*, actor: Actor, operation_id: str, reason: str) -> Operation:
         if cell is not None and cell.tenants.exclude(state=TenantState.CLOSED).exists():
             begun = False  # somebody lives on what the cell shares
         kind = OperationKind.ABANDON if begun else OperationKind.REPAIR
+        if tenant is not None and begun:
+            members.remove_all(actor=actor, tenant_id=tenant.pk, reason=reason)
         return operations.start(kind=kind, actor=actor, reason=reason, tenant=tenant, cell=cell, target=target)
     if operation.kind == OperationKind.CHANGE_TIER:
         tenant = _back_to_former_tier(tenant, operation)

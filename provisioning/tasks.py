@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from provisioning import drift, engine, sweeping
+from provisioning import drift, engine, people, sweeping
 
 
 @shared_task(name="provisioning.tasks.run", ignore_result=True)
@@ -29,3 +29,9 @@ def start_due() -> None:
 def check_drift() -> None:
     """Read back a slice of what exists, least recently observed first, and repair what differs."""
     drift.check_oldest()
+
+
+@shared_task(name="provisioning.tasks.settle_people", ignore_result=True)
+def settle_people() -> None:
+    """Bring the user pools to what the members' rows say."""
+    people.settle_due()

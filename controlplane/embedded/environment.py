@@ -69,6 +69,7 @@ def own_values(state: StateFolder, given: Given, ports: Mapping[str, int], regio
         "AUDIT_KEY": secrets["audit"],
         "REDIS_URL": given.redis_url or processes.redis_url(ports[processes.VALKEY], secrets["valkey"]),
         "AWS_DEFAULT_REGION": region,
+        "CONTROLPLANE_PORTAL_URL": processes.http_url(ports[processes.WEB]),
     }
     if given.database_url:
         values["DATABASE_URL"] = given.database_url

@@ -81,6 +81,8 @@ class Teller:
         rows = [
             ("Console", f"{stack.url}/console/"),
             ("API", f"{stack.url}/api/v1/"),
+            ("Portal", f"{stack.url}/portal/<short name of a tenant>/"),
+            ("Mail", f"{stack.state.root / 'mail'} (invitations and links for passwords, as files)"),
             ("User name", self.operator.get("username", "operator")),
             ("Password", self.operator.get("password", PASSWORD_KEPT)),
         ]

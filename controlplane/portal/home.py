@@ -9,5 +9,5 @@ from controlplane.portal.pages import navigation, page
 
 def home(request: HttpRequest, slug: str) -> HttpResponse:
     """Lead to the first page that the person may open."""
-    lines = navigation(request.portal, "")  # type: ignore[attr-defined]  # set by access.PortalAccess
+    lines = navigation(request.portal, "")  # type: ignore[attr-defined]  # set by gate.PortalGate
     return HttpResponseRedirect(lines[0].url) if lines else page(request, "base")

@@ -30,7 +30,7 @@ def page(request: HttpRequest, template: str, *, section: str = "", status: int 
 
     The template gets ``tenant``, ``member`` (None while nobody is signed in) and ``navigation``, and whatever else is in ``context``.
     """
-    portal: Portal = request.portal  # type: ignore[attr-defined]  # set by access.PortalAccess
+    portal: Portal = request.portal  # type: ignore[attr-defined]  # set by gate.PortalGate
     shared = {"tenant": portal.tenant, "member": portal.member, "navigation": navigation(portal, section)}
     return TemplateResponse(request, f"portal/{template}.html", {**shared, **context}, status=status)
 

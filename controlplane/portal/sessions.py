@@ -16,8 +16,8 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
-from core.actors import Actor, ActorKind
-from tenants.members import selectors, services
+from core.actors import Actor
+from tenants.members import selectors, signing_in
 from tenants.members.models import Member
 from tenants.models import Tenant
 
@@ -49,17 +49,12 @@ class SignedIn:
     @property
     def actor(self) -> Actor:
         """The member's hand, for services and the audit log."""
-        return actor_of(self.member)
-
-
-def actor_of(member: Member) -> Actor:
-    """Give a member as the one who acts."""
-    return Actor(ActorKind.MEMBER, member.pk, member.name or member.email)
+        return signing_in.member_actor(self.member)
 
 
 def portal_of(request: HttpRequest) -> SignedIn:
     """Give the tenant and the member behind a request to a page for people who are signed in."""
-    portal: Portal = request.portal  # type: ignore[attr-defined]  # set by access.PortalAccess
+    portal: Portal = request.portal  # type: ignore[attr-defined]  # set by gate.PortalGate
     if portal.member is None:
         raise Http404
     return SignedIn(portal.tenant, portal.member)
@@ -67,7 +62,7 @@ def portal_of(request: HttpRequest) -> SignedIn:
 
 def tenant_of(request: HttpRequest) -> Tenant:
     """Give whose portal it is, on any of its pages."""
-    portal: Portal = request.portal  # type: ignore[attr-defined]  # set by access.PortalAccess
+    portal: Portal = request.portal  # type: ignore[attr-defined]  # set by gate.PortalGate
     return portal.tenant
 
 
@@ -152,6 +147,12 @@ def member_of_session(request: HttpRequest, tenant: Tenant, *, is_open: bool) ->
         raise Http404
     if now - seen >= SEEN_EVERY_SECONDS:
         request.session[KEY] = {**kept, "seen": now}
-        services.note_seen(member)
+        signing_in.note_seen(member)
     member.tenant = tenant
     return member
+
+
+def is_signed_in(request: HttpRequest) -> bool:
+    """Say whether somebody is signed in to the portal that a request asks for."""
+    portal: Portal = request.portal  # type: ignore[attr-defined]  # set by gate.PortalGate
+    return portal.member is not None

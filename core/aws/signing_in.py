@@ -15,7 +15,9 @@ from typing import Any
 
 import warrant_lite
 
+from core.aws.errors import AwsError
 from core.aws.gateway import Gateway
+from core.errors import DomainError
 
 
 @contextmanager
@@ -26,6 +28,18 @@ def _unchanged_locale(new_locale: object) -> Iterator[None]:
 warrant_lite.temp_locale = _unchanged_locale
 
 NEW_PASSWORD_REQUIRED = "NEW_PASSWORD_REQUIRED"  # noqa: S105  (the name of a challenge)
+
+
+POLICY_CODES = frozenset({"InvalidPasswordException", "InvalidParameterException"})
+"""How Cognito says that a password does not fit the pool's policy: the second for what its pattern excludes, blanks at the ends say."""
+
+
+class InvalidPasswordError(DomainError):
+    """The pool's policy refuses the password."""
+
+    code = "password-refused"
+    title = "The password does not fit the policy"
+    status = 422
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +71,14 @@ class SigningIn(Gateway):
         return self._respond(client_id, first["ChallengeName"], first.get("Session", ""), answers)
 
     def change_password(self, *, client_id: str, username: str, session: str, new_password: str) -> SignIn:
-        """Answer the challenge of a first sign-in; raises AwsError with ``InvalidPasswordException`` when the policy refuses it."""
+        """Answer the challenge of a first sign-in; raises InvalidPasswordError when the policy refuses it, AwsError."""
         answers = {"USERNAME": username, "NEW_PASSWORD": new_password}
-        return self._respond(client_id, NEW_PASSWORD_REQUIRED, session, answers)
+        try:
+            return self._respond(client_id, NEW_PASSWORD_REQUIRED, session, answers)
+        except AwsError as error:
+            if error.aws_code in POLICY_CODES:
+                raise InvalidPasswordError from None
+            raise
 
     def _respond(self, client_id: str, challenge: str, session: str, answers: Mapping[str, str]) -> SignIn:
         optional: dict[str, Any] = {"Session": session} if session else {}

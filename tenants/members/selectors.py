@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from core.errors import NotFoundError
 from core.ids import MEMBER, is_id
-from tenants.members.models import LIVING, Member, MemberPolicy, MemberState
+from tenants.members.models import LIVING, Device, Member, MemberPolicy, MemberState
 
 
 def list_members(*, tenant_id: str, state: str = "", search: str = "") -> QuerySet[Member]:
@@ -41,3 +41,8 @@ def find_by_address(tenant_id: str, email: str) -> Member | None:
 def get_policy(tenant_id: str) -> MemberPolicy:
     """Give what a tenant has decided about its people; the defaults, as a row that is not saved, when it never has."""
     return MemberPolicy.objects.filter(tenant_id=tenant_id).first() or MemberPolicy(tenant_id=tenant_id)
+
+
+def has_device(member: Member) -> bool:
+    """Say whether a member has an authenticator."""
+    return Device.objects.filter(member=member).exists()

@@ -4,6 +4,25 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import tenants.members.models
+from tenants.naming import username
+
+
+def write_first_owners(apps, schema_editor):
+    """Give every tenant that was there before members were its first owner: the administrator whom its onboarding has invited."""
+    Member = apps.get_model("members", "Member")
+    for tenant in apps.get_model("tenants", "Tenant").objects.exclude(state="closed").iterator():
+        Member.objects.create(
+            tenant=tenant,
+            email=tenant.admin_email,
+            address=tenant.admin_email.casefold(),
+            name=tenant.admin_name,
+            username=username(tenant.pk, tenant.admin_email),
+            role="owner",
+            is_first=True,
+            invited_by="system:onboarding",
+            invited_at=tenant.created_at,
+            directory_state="settled",
+        )
 
 
 class Migration(migrations.Migration):
@@ -206,4 +225,5 @@ class Migration(migrations.Migration):
                 name="member_link_ends",
             ),
         ),
+        migrations.RunPython(write_first_owners, migrations.RunPython.noop),
     ]

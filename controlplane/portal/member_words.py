@@ -1,0 +1,93 @@
+"""How members are spoken of: their state in words and colour, and what may be done about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from tenants.members.models import LIVING, Member, MemberState
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A member as a page shows them. ``tone`` is a badge's class."""
+
+    member: Member
+    state: str
+    tone: str
+    note: str
+    last_seen: datetime | None
+    has_device: bool
+    is_me: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that can be done about a member: ``sentence`` says what follows."""
+
+    name: str
+    label: str
+    sentence: str
+    is_grave: bool = False
+
+
+ACTS = {
+    "resend": Act(
+        "resend", "Send the invitation again", "A new link goes out, good for seven days. The one before it is good no longer."
+    ),
+    "cancel": Act("cancel", "Cancel the invitation", "The link is good no longer. The person can be invited anew.", is_grave=True),
+    "disable": Act(
+        "disable", "Disable", "They are out at their next click, and cannot sign in until somebody enables them.", is_grave=True
+    ),
+    "enable": Act("enable", "Enable", "They can sign in again, with the password that they had."),
+    "sign-out": Act("sign-out", "Sign out everywhere", "All their sessions end at the next click. They can sign in again."),
+    "reset-device": Act(
+        "reset-device", "Take the authenticator away", "For a lost phone: their sessions end, and they can set up another."
+    ),
+    "remove": Act(
+        "remove",
+        "Remove",
+        "They are out at their next click and their access is deleted. What they did stays in the log.",
+        is_grave=True,
+    ),
+}
+
+
+def acts_on(member: Member) -> tuple[Act, ...]:
+    """Give what can be done about a member in their present state."""
+    names: tuple[str, ...] = ()
+    if member.state == MemberState.INVITED:
+        names = ("resend", "cancel")
+    elif member.state == MemberState.ACTIVE:
+        names = ("sign-out", "reset-device", "disable", "remove") if has_device(member) else ("sign-out", "disable", "remove")
+    elif member.state == MemberState.DISABLED:
+        names = ("enable", "remove")
+    return tuple(ACTS[name] for name in names)
+
+
+def has_device(member: Member) -> bool:
+    """Say whether a joined member has an authenticator."""
+    return getattr(member, "device", None) is not None
+
+
+def line_of(member: Member, *, me: Member) -> Line:
+    """Give a member as a page shows them."""
+    state, tone, note = _state(member)
+    return Line(member, state, tone, note, member.last_seen_at or member.last_signed_in_at, has_device(member), member.pk == me.pk)
+
+
+def _state(member: Member) -> tuple[str, str, str]:
+    if member.state == MemberState.INVITED:
+        if member.mail_failures:
+            return "Invited", "bad", "The mail could not be sent yet; it is being tried again."
+        ends = member.invitation_expires_at
+        if ends is not None and ends <= timezone.now():
+            return "Invitation expired", "warn", f"It ended on {ends:%-d %B %Y}: send it again."
+        return "Invited", "warn", f"Good until {ends:%-d %B %Y}." if ends is not None else ""
+    if member.state == MemberState.DISABLED:
+        return "Disabled", "bad", member.state_reason
+    if member.state not in LIVING:
+        return "Removed", "", member.state_reason
+    return "Active", "good", ""

@@ -1,0 +1,67 @@
+"""The time between the first page of signing in and the last, kept in the portal's session. Nobody is signed in during that time.
+
+It ends after ten minutes, and with anything that begins a new epoch for the member. What Cognito gives to answer a challenge with is kept
+encrypted, and so is the secret of an authenticator that is being enrolled.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from dataclasses import dataclass
+
+from cryptography.fernet import Fernet, InvalidToken
+from django.conf import settings
+from django.http import HttpRequest
+
+from tenants.members.models import Member
+from tenants.members.signing_in import may_come_in
+from tenants.models import Tenant
+
+KEY = "portal.pending"
+SECRET_KEY = "portal.enrolling"  # noqa: S105  # where it is kept
+PENDING_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Somebody who has passed the first page. ``challenge`` is Cognito's session while a new password is wanted, and empty afterwards."""
+
+    member: Member
+    next_url: str
+    challenge: str
+
+
+def begin(request: HttpRequest, member: Member, next_url: str, *, challenge: str = "") -> None:
+    """Remember it in a fresh session."""
+    request.session.flush()
+    request.session[KEY] = {
+        "member": member.pk,
+        "tenant": member.tenant_id,
+        "epoch": member.epoch,
+        "at": time.time(),
+        "next": next_url,
+        "challenge": _cipher().encrypt(challenge.encode()).decode() if challenge else "",
+    }
+    request.session.set_expiry(PENDING_SECONDS)
+
+
+def current(request: HttpRequest, tenant: Tenant) -> Pending | None:
+    """Give who is between the pages of this tenant's sign-in; None when nobody is, or for too long."""
+    kept = request.session.get(KEY)
+    if not isinstance(kept, dict) or kept.get("tenant") != tenant.pk or not 0 <= time.time() - float(kept["at"]) < PENDING_SECONDS:
+        return None
+    member = Member.objects.select_related("device").filter(pk=kept["member"], tenant=tenant, epoch=kept["epoch"]).first()
+    if member is None or not may_come_in(member):
+        return None
+    try:
+        challenge = _cipher().decrypt(kept["challenge"].encode()).decode() if kept["challenge"] else ""
+    except InvalidToken:
+        return None
+    return Pending(member, kept["next"], challenge)
+
+
+def _cipher() -> Fernet:
+    digest = hashlib.sha256(b"controlplane.portal.pending|" + settings.SECRET_KEY.encode()).digest()
+    return Fernet(base64.urlsafe_b64encode(digest))

@@ -1,0 +1,55 @@
+"""The links that are mailed: an invitation, or the right to set a password anew. Known to the receiver alone; what is kept is a digest.
+
+256 bits from the system's CSPRNG need no pepper: nobody guesses them, and from the SHA-256 nobody gets back. A link works once and for a
+bounded time, for one member of one tenant; every other one is answered alike, whatever is wrong with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from django.utils import timezone
+
+from core.errors import DomainError
+from tenants.members.models import LinkPurpose, Member, MemberState
+
+LASTS = {LinkPurpose.INVITATION: timedelta(days=7), LinkPurpose.PASSWORD: timedelta(hours=1)}
+_GOOD_FOR = {
+    LinkPurpose.INVITATION: (MemberState.INVITED,),
+    LinkPurpose.PASSWORD: (MemberState.ACTIVE,),
+}
+_LONGEST = 200
+
+
+class LinkNotGoodError(DomainError):
+    """The link was used, has ended, was replaced by a newer one, or never was: nobody is told which."""
+
+    code = "link-not-good"
+    title = "This link is not good any more"
+    status = 410
+
+
+def new_text() -> str:
+    """The text of a fresh link."""
+    return secrets.token_urlsafe(32)
+
+
+def digest_of(text: str) -> str:
+    """What is kept of it."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def get_by_link(tenant_id: str, text: str, *, lock: bool = False) -> Member:
+    """Give the member whom a link was sent to, while it is good; raises LinkNotGoodError, for another tenant's as well."""
+    rows = Member.objects.select_related("tenant__tier", "tenant__cell")
+    if lock:
+        rows = rows.select_for_update(of=("self",))
+    digest = digest_of(text) if 0 < len(text) <= _LONGEST else ""
+    member = rows.filter(tenant_id=tenant_id, link_digest=digest).first() if digest else None
+    if member is None or member.link_expires_at is None or member.link_expires_at <= timezone.now():
+        raise LinkNotGoodError
+    if member.state not in _GOOD_FOR.get(LinkPurpose(member.link_purpose), ()):
+        raise LinkNotGoodError
+    return member

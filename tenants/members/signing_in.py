@@ -1,0 +1,127 @@
+"""What happens to a member by signing in: joining, being seen, links that are followed, and failures that are written down."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from core.actors import Actor, ActorKind
+from core.audit.services import record
+from core.errors import ForbiddenError
+from core.transitions import change_state
+from tenants.inputs import clean_name
+from tenants.members import links, selectors
+from tenants.members.models import LinkPurpose, Member, MemberState
+from tenants.members.services import NOTHING_SENT, end_sessions, want_mail
+from tenants.members.telling import tell, unsettle
+
+ASK_AGAIN_AFTER = timedelta(minutes=2)
+NOBODY = Actor(ActorKind.MEMBER, "unknown")
+
+
+class NotAdmittedError(ForbiddenError):
+    """The person may not come in (any more)."""
+
+    code = "not-admitted"
+    title = "Not admitted"
+
+
+def may_come_in(member: Member) -> bool:
+    """Say whether somebody with the right password may come in. Whoever was invited by link has to follow it first."""
+    return member.state == MemberState.ACTIVE or (member.state == MemberState.INVITED and member.is_first)
+
+
+def note_signed_in(*, member_id: str, how: str, address: str) -> Member:
+    """Let a member in whose factors were all right, and give the row as it is now; raises NotAdmittedError when that has changed meanwhile.
+
+    The first administrator joins by it.
+    """
+    with transaction.atomic():
+        member = Member.objects.select_for_update().filter(pk=member_id).first()
+        if member is None or not may_come_in(member):
+            raise NotAdmittedError
+        now = timezone.now()
+        if member.state == MemberState.INVITED:
+            change_state(member, to=MemberState.ACTIVE, sources=[MemberState.INVITED], joined_at=now, **NOTHING_SENT)
+            tell(member, "member.joined", member_actor(member))
+        member.last_signed_in_at = member.last_seen_at = now
+        member.save(update_fields=["last_signed_in_at", "last_seen_at"])
+        record(
+            action="member.signed_in",
+            actor=member_actor(member),
+            target=member.pk,
+            tenant_id=member.tenant_id,
+            details={"how": how, "address": address},
+        )
+    return member
+
+
+def note_refused(*, tenant_id: str, member: Member | None, why: str, address: str) -> None:
+    """Write down that somebody was not let in. An address that is nobody's is never kept: it may be a password."""
+    with transaction.atomic():
+        record(
+            action="member.sign_in_refused",
+            actor=member_actor(member) if member else NOBODY,
+            target=member.pk if member else tenant_id,
+            tenant_id=tenant_id,
+            outcome="refused",
+            details={"why": why, "address": address},
+        )
+
+
+def note_signed_out(*, member: Member) -> None:
+    """Write down that somebody has left."""
+    with transaction.atomic():
+        record(action="member.signed_out", actor=member_actor(member), target=member.pk, tenant_id=member.tenant_id)
+
+
+def note_seen(member: Member) -> None:
+    """Write down that a member is still there; right to a minute."""
+    Member.objects.filter(pk=member.pk).update(last_seen_at=timezone.now())
+
+
+def ask_for_password(*, tenant_id: str, email: str, address: str) -> None:
+    """Have a link sent with which a member may choose a new password. Nothing tells the caller whether there is such a member."""
+    member = selectors.find_by_address(tenant_id, email)
+    with transaction.atomic():
+        is_known = member is not None and member.state == MemberState.ACTIVE
+        if member is not None and is_known and not _was_just_asked(member):
+            want_mail(member, LinkPurpose.PASSWORD)
+        record(
+            action="member.password_link_asked",
+            actor=member_actor(member) if member and is_known else NOBODY,
+            target=member.pk if member and is_known else tenant_id,
+            tenant_id=tenant_id,
+            outcome="succeeded" if is_known else "refused",
+            details={"address": address},
+        )
+
+
+def follow_link(*, tenant_id: str, text: str, name: str = "") -> Member:
+    """Use a link up, after its password was set: the invited join, everybody's sessions end. Raises LinkNotGoodError."""
+    with transaction.atomic():
+        member = links.get_by_link(tenant_id, text, lock=True)
+        actor = member_actor(member)
+        if member.link_purpose == LinkPurpose.INVITATION:
+            given = clean_name(name, required=False) or member.name
+            now = timezone.now()
+            change_state(member, to=MemberState.ACTIVE, sources=[MemberState.INVITED], joined_at=now, name=given, **NOTHING_SENT)
+            tell(member, "member.joined", actor)
+        else:
+            change_state(member, to=MemberState.ACTIVE, sources=[MemberState.ACTIVE], **NOTHING_SENT)
+            tell(member, "member.password_changed", actor)
+        end_sessions(member)
+        unsettle(member)
+    return member
+
+
+def member_actor(member: Member) -> Actor:
+    """Give a member as the one who acts. The label is a name, never an address."""
+    return Actor(ActorKind.MEMBER, member.pk, member.name)
+
+
+def _was_just_asked(member: Member) -> bool:
+    recently = timezone.now() - ASK_AGAIN_AFTER
+    return bool(member.mail_wanted) or (member.mail_sent_at is not None and member.mail_sent_at > recently)

@@ -1,0 +1,55 @@
+"""Two tenants with people, as rows; nothing here speaks to AWS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tenants.members.models import Member
+    from tenants.models import Tenant
+
+
+@pytest.fixture
+def acme(db: None) -> Tenant:
+    from tests.cast import ready_cell
+    from tests.tenants.keys.world import new_tenant
+
+    return new_tenant(ready_cell(), "acme")
+
+
+@pytest.fixture
+def globex(db: None) -> Tenant:
+    from tests.cast import ready_cell
+    from tests.tenants.keys.world import new_tenant
+
+    return new_tenant(ready_cell(), "globex", tier="premium")
+
+
+@pytest.fixture
+def owner(acme: Tenant) -> Member:
+    from tests.tenants.members.world import new_member
+
+    return new_member(acme, "owner")
+
+
+@pytest.fixture
+def admin(acme: Tenant) -> Member:
+    from tests.tenants.members.world import new_member
+
+    return new_member(acme, "admin")
+
+
+@pytest.fixture
+def viewer(acme: Tenant) -> Member:
+    from tests.tenants.members.world import new_member
+
+    return new_member(acme, "viewer")
+
+
+@pytest.fixture
+def stranger(globex: Tenant) -> Member:
+    from tests.tenants.members.world import new_member
+
+    return new_member(globex, "owner")
