@@ -62,6 +62,12 @@ def current(request: HttpRequest, tenant: Tenant) -> Pending | None:
     return Pending(member, kept["next"], challenge)
 
 
+def end(request: HttpRequest) -> None:
+    """Forget the time between, and nothing else."""
+    for name in (KEY, SECRET_KEY):
+        request.session.pop(name, None)
+
+
 def _cipher() -> Fernet:
     digest = hashlib.sha256(b"controlplane.portal.pending|" + settings.SECRET_KEY.encode()).digest()
     return Fernet(base64.urlsafe_b64encode(digest))

@@ -146,8 +146,8 @@ def sign_out(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def start_over(request: HttpRequest) -> HttpResponse:
-    """Send somebody back to the first page."""
-    sessions.end(request)
+    """Send somebody back to the first page. Whoever is signed in elsewhere stays so: any page of the web can lead here."""
+    pending.end(request)
     messages.info(request, "Please begin again: signing in was not finished in time.")
     return to(request, "sign-in")
 

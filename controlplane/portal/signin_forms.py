@@ -9,7 +9,7 @@ from django import forms
 from core.errors import DomainError
 
 MIN_PASSWORD, MAX_PASSWORD = 12, 256
-POLICY = "At least 12 characters, with upper case, lower case, a digit and a symbol."
+POLICY = "At least 12 characters, with upper case, lower case and a digit."
 
 
 class PeopleForm(forms.Form):
@@ -70,6 +70,13 @@ class NewPasswordForm(PeopleForm):
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
+
+    def clean_password(self) -> str:
+        """Refuse what the pool's policy refuses before it is asked: the wanted kinds of characters."""
+        text = str(self.cleaned_data["password"])
+        if not all(any(map(kind, text)) for kind in (str.isupper, str.islower, str.isdigit)):
+            raise forms.ValidationError("The password policy wants upper case, lower case and a digit.")
+        return text
 
     def clean(self) -> dict[str, Any]:
         """Refuse two that differ."""

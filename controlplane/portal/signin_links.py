@@ -7,6 +7,7 @@ neither the address bar nor a referrer keeps it. Looking uses nothing up: mail s
 from __future__ import annotations
 
 import logging
+import time
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -55,11 +56,9 @@ def welcome(request: HttpRequest, slug: str) -> HttpResponse:
     """Follow a link: an invitation, or the right to choose a new password."""
     given = request.GET.get("link", "")
     if given:
-        sessions.end(request)
-        request.session[KEY] = given[:200]
-        request.session.set_expiry(LASTS_SECONDS)
+        request.session[KEY] = {"text": given[:200], "at": time.time()}
         return signin.to(request, "welcome")
-    tenant, text = sessions.tenant_of(request), str(request.session.get(KEY, ""))
+    tenant, text = sessions.tenant_of(request), _text(request)
     try:
         member = links.get_by_link(tenant.pk, text)
     except LinkNotGoodError:
@@ -92,5 +91,11 @@ def _not_good(request: HttpRequest) -> HttpResponse:
     if request.session.get(KEY):
         tenant = sessions.tenant_of(request)
         signing_in.note_refused(tenant_id=tenant.pk, member=None, why="link-not-good", address=signin.address_of(request))
-    sessions.end(request)
+    request.session.pop(KEY, None)
     return page(request, "welcome_not_good", status=410)
+
+
+def _text(request: HttpRequest) -> str:
+    """Give the text of the link that was followed within the last half hour; any page of the web can lead here, so nobody is signed out by it."""
+    kept = request.session.get(KEY)
+    return str(kept["text"]) if isinstance(kept, dict) and 0 <= time.time() - kept["at"] < LASTS_SECONDS else ""
