@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from django.contrib import messages
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import reverse
@@ -45,6 +46,8 @@ def proof(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST":
         if cache.add(f"{_name(tenant.pk)}:pause", 1, PAUSE_SECONDS):
             check(tenant.pk)
+        else:
+            messages.info(request, "It was checked a moment ago; what was found then is below.")
         return HttpResponseRedirect(reverse("portal:activity-proof", args=[slug]))
     return page(request, "activity_proof", section="activity", state=state_of(tenant.pk), pause=PAUSE_SECONDS)
 

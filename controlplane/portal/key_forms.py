@@ -88,10 +88,6 @@ class KeyFields(PortalForm):
         help_text="It is accepted until that day is over, in UTC.",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["name"].widget.attrs["maxlength"] = None  # what is too long is named, not cut
-
     def clean_cidrs(self) -> list[str]:
         """Give the lines that are not empty; commas part as well."""
         return [text for text in re.split(r"[\s,;]+", str(self.cleaned_data["cidrs"])) if text]

@@ -19,7 +19,7 @@ from controlplane.portal.sessions import portal_of
 from tenants.keys import selectors, tokens
 from tenants.keys.models import NEVER_GIVEN, ApiKey, KeyEnvironment, KeyState
 
-A_PAGE = 25
+A_PAGE = 20
 STATES = tuple(state.value for state in KeyState if state not in NEVER_GIVEN)
 PASTED = (
     "That was a whole key. It was found by its visible start and is not shown here; but it has been in an address, "
@@ -40,7 +40,8 @@ def keys(request: HttpRequest, slug: str) -> HttpResponse:
     state = _one_of(request.GET.get("state", ""), STATES)
     environment = _one_of(request.GET.get("environment", ""), KeyEnvironment.values)
     rows = search(selectors.list_keys(tenant_id=portal.tenant.pk, state=state, environment=environment), term)
-    shown = Paginator(rows, A_PAGE).get_page(request.GET.get("page"))
+    # Whose keys they are is known: no row need bring its tenant along.
+    shown = Paginator(rows.select_related(None), A_PAGE).get_page(request.GET.get("page"))
     is_filtered = bool(state or environment or term)
     context: dict[str, Any] = {
         "shown": shown,

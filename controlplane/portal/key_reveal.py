@@ -37,8 +37,7 @@ def reveal(request: HttpRequest, made: IssuedKey, *, rotated: bool = False) -> H
 
 
 def sealed(response: HttpResponse) -> HttpResponse:
-    """Forbid every cache to keep an answer, and the browser to tell any other page where it was."""
+    """Forbid every cache to keep an answer, the one that *back* shows pages from included."""
     response["Cache-Control"] = "no-store, no-cache, must-revalidate, max-age=0, private"
     response["Pragma"] = "no-cache"
-    response["Referrer-Policy"] = "no-referrer"
     return response

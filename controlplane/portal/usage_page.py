@@ -15,7 +15,7 @@ from controlplane.portal.sessions import portal_of
 from tenants.keys import selectors
 from tenants.keys.models import KeyUse
 
-MOST_SHOWN = 50
+MOST_SHOWN = 20
 
 
 def usage(request: HttpRequest, slug: str) -> HttpResponse:

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from controlplane.portal import key_words
+from controlplane.portal.key_spark import Spark
 
 register = template.Library()
 
@@ -49,6 +50,21 @@ def countdown(value: datetime) -> SafeString:
 def span(value: int | timedelta) -> str:
     """Write a duration in its largest whole unit."""
     return key_words.span(int(value.total_seconds()) if isinstance(value, timedelta) else value)
+
+
+@register.filter
+def drawn(spark: Spark) -> SafeString:
+    """Draw calls by hour with their sum beside them. Not a template of its own: a list has one in every row."""
+    bars = format_html('<path class="spark-bars" d="{}"/>', spark.path) if spark.path else ""
+    return format_html(
+        '<span class="spark-line"><svg class="spark" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{words}">'
+        '<path class="spark-ground" d="M0 {h}h{w}"/>{bars}</svg><span class="hint">{total}</span></span>',
+        w=spark.width,
+        h=spark.height,
+        words=spark.words,
+        bars=bars,
+        total=f"{spark.total:,}",
+    )
 
 
 @register.filter

