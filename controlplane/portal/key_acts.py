@@ -12,7 +12,8 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from controlplane.portal import key_page
-from controlplane.portal.key_forms import EditForm, ReasonForm
+from controlplane.portal.key_act_forms import ReasonForm
+from controlplane.portal.key_forms import EditForm
 from controlplane.portal.pages import page
 from controlplane.portal.sessions import SignedIn, portal_of
 from core.errors import DomainError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
-from controlplane.portal.key_forms import IssueForm, new_nonce
+from controlplane.portal.key_form_fields import new_nonce
+from controlplane.portal.key_forms import IssueForm
 from controlplane.portal.key_reveal import reveal, sealed
 from controlplane.portal.pages import page
 from controlplane.portal.sessions import SignedIn, portal_of

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from controlplane.portal.key_forms import LeakForm
+from controlplane.portal.key_act_forms import LeakForm
 from controlplane.portal.pages import page
 from controlplane.portal.sessions import portal_of
 from core.errors import DomainError

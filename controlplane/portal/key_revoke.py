@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from controlplane.portal import key_acts, key_page
-from controlplane.portal.key_forms import RevokeForm
+from controlplane.portal.key_act_forms import RevokeForm
 from controlplane.portal.sessions import portal_of
 from core.errors import DomainError
 from tenants.keys import services

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from controlplane.portal import key_page
-from controlplane.portal.key_forms import RotateForm
+from controlplane.portal.key_act_forms import RotateForm
 from controlplane.portal.key_reveal import reveal, sealed
 from controlplane.portal.pages import page
 from controlplane.portal.sessions import SignedIn, portal_of

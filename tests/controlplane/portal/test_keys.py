@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from controlplane.portal.key_forms import new_nonce
+from controlplane.portal.key_form_fields import new_nonce
 from tenants.keys import services, tokens
 from tenants.keys.models import ApiKey, KeyPolicy, KeyVersion
 from tenants.keys.verification import Code, verify
