@@ -22,7 +22,7 @@ RANGE = ["127.0.0.0/8"]
 @pytest.fixture(autouse=True)
 def a_store_that_takes_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "put_pending", lambda *_: {})
-    monkeypatch.setattr(store, "converge", lambda *_, **__: "settled")
+    monkeypatch.setattr(store, "settle", lambda *_, **__: "settled")
 
 
 @pytest.fixture
