@@ -70,7 +70,7 @@ def _store(key: ApiKey) -> Iterator[Note]:
             "Secrets Manager has not followed the last change, after {}.{} The clock tries again by itself{}. "
             "What is accepted does not wait for that: it is decided here."
         )
-        when = format_html(", next {}", markup.moment(key.store_due_at, due=True)) if key.store_due_at else ""
+        when = format_html(" ({})", markup.moment(key.store_due_at, due=True)) if key.store_due_at else ""
         tries = words.count(key.store_failures, "try", "tries")
         yield _note("bad", SafeString("The store is behind"), text, tries, why, when)
 
