@@ -5,6 +5,7 @@ Call these inside a transaction that holds the key's row; whoever calls settles 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import F
@@ -13,7 +14,7 @@ from django.utils import timezone
 from core.actors import Actor
 from core.audit.services import record
 from core.outbox.services import publish
-from core.transitions import change_state
+from core.transitions import IllegalTransitionError, change_state
 from tenants.keys import claims
 from tenants.keys.models import ApiKey, KeyState, KeyVersion, Stage, StoreState
 
@@ -53,6 +54,36 @@ def end(key: ApiKey, *, to: KeyState, because: str, actor: Actor, reason: str = 
     )
     claims.unsettle(key)
     tell(key, EVENT_OF[to], actor, reason, {"because": because})
+
+
+def revoke_many(keys: Sequence[ApiKey], *, because: str, actor: Actor, reason: str, **also: Any) -> None:
+    """Revoke living keys, whoever's, whose rows the caller's transaction holds: :func:`end` for many, in two statements, each key told of.
+
+    ``also`` is set in the same statement. Raises IllegalTransitionError when one of them has ended: the caller did not hold it.
+    """
+    if not keys:
+        return
+    now = timezone.now()
+    ids = [key.pk for key in keys]
+    KeyVersion.objects.filter(key__in=ids, stage__in=OPEN_STAGES).update(
+        stage=Stage.RETIRED, retired_at=now, retired_because=because, claimed_until=None
+    )
+    ended = ApiKey.objects.filter(pk__in=ids, state__in=ENDS_FROM[KeyState.REVOKED]).update(
+        state=KeyState.REVOKED,
+        ended_at=now,
+        state_reason=reason[:500],
+        rotate_due_at=None,
+        store_state=StoreState.UNSETTLED,
+        store_generation=F("store_generation") + 1,
+        store_due_at=now,
+        store_failures=0,
+        store_error="",
+        **also,
+    )
+    if ended != len(ids):
+        raise IllegalTransitionError("One of these keys has ended meanwhile.")
+    for key in keys:
+        tell(key, EVENT_OF[KeyState.REVOKED], actor, reason, {"because": because})
 
 
 def end_all(tenant_id: str, *, because: str, actor: Actor, reason: str) -> int:
