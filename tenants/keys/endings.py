@@ -1,6 +1,7 @@
 """How versions and keys end. Nothing here can be taken back, and each ending is one transaction with its audit entry and event.
 
-Call these inside a transaction that holds the key's row; whoever calls settles the store after the commit.
+Call these inside a transaction that holds the key's row; whoever calls settles the store after the commit. A pending version keeps the time
+of its maker's claim when it ends: until then the maker may still put something into the store, which is looked at once more afterwards.
 """
 
 from __future__ import annotations
@@ -29,15 +30,7 @@ OPEN_STAGES = (Stage.PENDING, Stage.CURRENT, Stage.PREVIOUS)
 
 def retire(version: KeyVersion, *, because: str, actor: Actor, reason: str = "") -> None:
     """End one version: from the commit on it does not verify. Raises IllegalTransitionError when it has ended already."""
-    change_state(
-        version,
-        field="stage",
-        to=Stage.RETIRED,
-        sources=OPEN_STAGES,
-        retired_at=timezone.now(),
-        retired_because=because,
-        claimed_until=None,
-    )
+    change_state(version, field="stage", to=Stage.RETIRED, sources=OPEN_STAGES, retired_at=timezone.now(), retired_because=because)
     key = version.key
     claims.unsettle(key)
     tell(key, "key.version_retired", actor, reason, {"version": version.pk, "number": version.number, "because": because})
@@ -49,9 +42,7 @@ def end(key: ApiKey, *, to: KeyState, because: str, actor: Actor, reason: str = 
     # Whoever asked with this reference was given nothing, and may ask again.
     also: dict[str, Any] = {"reference": None} if to == KeyState.ABANDONED else {}
     change_state(key, to=to, sources=ENDS_FROM[to], ended_at=now, state_reason=reason[:500], rotate_due_at=None, **also)
-    KeyVersion.objects.filter(key=key, stage__in=OPEN_STAGES).update(
-        stage=Stage.RETIRED, retired_at=now, retired_because=because, claimed_until=None
-    )
+    KeyVersion.objects.filter(key=key, stage__in=OPEN_STAGES).update(stage=Stage.RETIRED, retired_at=now, retired_because=because)
     claims.unsettle(key)
     tell(key, EVENT_OF[to], actor, reason, {"because": because})
 
@@ -91,7 +82,7 @@ def end_all(tenant_id: str, *, because: str, actor: Actor, reason: str) -> int:
     now = timezone.now()
     living = ApiKey.objects.filter(tenant_id=tenant_id, ended_at__isnull=True)
     KeyVersion.objects.filter(key__in=living, stage__in=OPEN_STAGES).update(
-        stage=Stage.RETIRED, retired_at=now, retired_because=because, claimed_until=None
+        stage=Stage.RETIRED, retired_at=now, retired_because=because
     )
     ended = living.update(
         state=KeyState.REVOKED,

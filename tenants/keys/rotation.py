@@ -8,6 +8,7 @@ left of the predecessor's own life, which nothing extends.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Max
@@ -16,11 +17,12 @@ from django.utils import timezone
 from core.actors import Actor
 from core.errors import ConflictError
 from core.transitions import IllegalTransitionError
-from tenants.keys import endings, inputs, life, making, store
+from tenants.keys import endings, inputs, life, making, selectors, store
 from tenants.keys.making import IssuedKey
 from tenants.keys.models import ApiKey, KeyState, KeyVersion, Stage
 from tenants.keys.permits import Holder, check_strength, strength_of
 from tenants.keys.services import require_served
+from tenants.keys.store import KeyStoreError
 
 
 class NotRotatableError(ConflictError):
@@ -35,6 +37,13 @@ class RotationOpenError(ConflictError):
 
     code = "rotation-open"
     title = "The last rotation is not over"
+
+
+class StoreBehindError(KeyStoreError):
+    """The store still hands out the predecessor, so that the predecessor cannot go, nor another version come, before it has followed."""
+
+    code = "key-store-behind"
+    title = "The key store has not followed the last rotation yet"
 
 
 def rotate_key(
@@ -52,17 +61,16 @@ def rotate_key(
 
     ``overlap`` None asks for the tier's maximum, zero for none: the predecessor then ends as soon as the store hands out its successor.
     ``retire_when_quiet`` lets it end earlier, by evidence. Must not run inside a transaction. Raises NotFoundError, NotRotatableError,
-    RotationOpenError, TenantNotServedError, InvalidInputError, KeyTooStrongError, and KeyStoreError: no version was issued then.
+    RotationOpenError, TenantNotServedError, InvalidInputError, KeyTooStrongError, and KeyStoreError (or its StoreBehindError): no
+    version was issued then.
     """
     overlap = inputs.clean_overlap(overlap)
-    with transaction.atomic():
-        key = making.lock_of_tenant(tenant_id, key_id)
-        check_strength(strength_of(key), within)
-        require_served(key.tenant)
-        _require_rotatable(key, end_previous=end_previous, actor=actor)
-        number = (key.versions.aggregate(last=Max("number"))["last"] or 0) + 1
-        maker_ends_at = within.version_ends_at if within else None
-        version, text = making.write_pending(key, actor=actor, number=number, maker_ends_at=maker_ends_at)
+    begin = partial(_begin, actor, tenant_id, key_id, end_previous=end_previous, within=within)
+    try:
+        version, text = begin()
+    except StoreBehindError:
+        _catch_up(tenant_id, key_id, actor)
+        version, text = begin()
     return making.carry_through(
         version,
         text,
@@ -76,15 +84,17 @@ def rotate_key(
 
 
 def retire_previous(*, actor: Actor, tenant_id: str, key_id: str, reason: str, within: Holder | None = None) -> ApiKey:
-    """End the overlap now: the predecessor is refused from the commit on. Raises ConflictError when there is none."""
-    with transaction.atomic():
-        key = making.lock_of_tenant(tenant_id, key_id)
-        check_strength(strength_of(key), within)
-        previous = KeyVersion.objects.filter(key=key, stage=Stage.PREVIOUS).first()
-        if previous is None:
-            raise ConflictError("This key has no previous version.", code="illegal-transition")
-        previous.key = key
-        endings.retire(previous, because="retired", actor=actor, reason=reason)
+    """End the overlap now: the predecessor is refused from the commit on. Must not run inside a transaction.
+
+    Raises ConflictError when there is none, and StoreBehindError while the store still hands it out: whoever asked there would be refused.
+    Revoking the key waits for nothing.
+    """
+    end = partial(_end_previous, actor, tenant_id, key_id, reason=reason, within=within)
+    try:
+        key = end()
+    except StoreBehindError:
+        _catch_up(tenant_id, key_id, actor)
+        key = end()
     store.converge(key.pk, actor=actor)
     key.refresh_from_db()
     return key
@@ -103,6 +113,41 @@ def retire_if_over(version_id: str, *, because: str, actor: Actor) -> bool:
     return True
 
 
+def _begin(actor: Actor, tenant_id: str, key_id: str, *, end_previous: bool, within: Holder | None) -> tuple[KeyVersion, str]:
+    with transaction.atomic():
+        key = making.lock_of_tenant(tenant_id, key_id)
+        check_strength(strength_of(key), within)
+        require_served(key.tenant)
+        _require_rotatable(key, end_previous=end_previous, actor=actor)
+        number = (key.versions.aggregate(last=Max("number"))["last"] or 0) + 1
+        maker_ends_at = within.version_ends_at if within else None
+        return making.write_pending(key, actor=actor, number=number, maker_ends_at=maker_ends_at)
+
+
+def _end_previous(actor: Actor, tenant_id: str, key_id: str, *, reason: str, within: Holder | None) -> ApiKey:
+    with transaction.atomic():
+        key = making.lock_of_tenant(tenant_id, key_id)
+        check_strength(strength_of(key), within)
+        versions = {version.stage: version for version in KeyVersion.objects.filter(key=key, stage__in=endings.OPEN_STAGES)}
+        previous = versions.get(Stage.PREVIOUS)
+        if previous is None:
+            raise ConflictError("This key has no previous version.", code="illegal-transition")
+        _require_followed(key, versions.get(Stage.CURRENT))
+        previous.key = key
+        endings.retire(previous, because="retired", actor=actor, reason=reason)
+    return key
+
+
+def _catch_up(tenant_id: str, key_id: str, actor: Actor) -> None:
+    """Have the store follow the last rotation, which a crash or an outage has kept it from."""
+    store.converge(selectors.get_key(tenant_id, key_id).pk, actor=actor)
+
+
+def _require_followed(key: ApiKey, current: KeyVersion | None) -> None:
+    if current is not None and not store.has_followed(key, current):
+        raise StoreBehindError("The key store does not hand out the current version yet. Try again in a moment.")
+
+
 def _require_rotatable(key: ApiKey, *, end_previous: bool, actor: Actor) -> None:
     """Raise unless the key can be rotated now; a pending version whose maker has died is dropped on the way."""
     now = timezone.now()
@@ -119,6 +164,7 @@ def _require_rotatable(key: ApiKey, *, end_previous: bool, actor: Actor) -> None
             raise RotationOpenError("A rotation of this key is under way.")
         pending.key = key
         endings.retire(pending, because="abandoned", actor=actor)
+    _require_followed(key, current)
     if previous is not None and not end_previous:
         until = previous.retires_at or previous.expires_at
         if now < until:
