@@ -57,7 +57,7 @@ def revoke_many(keys: Sequence[ApiKey], *, because: str, actor: Actor, reason: s
     now = timezone.now()
     ids = [key.pk for key in keys]
     KeyVersion.objects.filter(key__in=ids, stage__in=OPEN_STAGES).update(
-        stage=Stage.RETIRED, retired_at=now, retired_because=because, claimed_until=None
+        stage=Stage.RETIRED, retired_at=now, retired_because=because
     )
     ended = ApiKey.objects.filter(pk__in=ids, state__in=ENDS_FROM[KeyState.REVOKED]).update(
         state=KeyState.REVOKED,

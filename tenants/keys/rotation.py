@@ -42,9 +42,6 @@ class RotationOpenError(ConflictError):
 class StoreBehindError(KeyStoreError):
     """The store still hands out the predecessor, so that the predecessor cannot go, nor another version come, before it has followed."""
 
-    code = "key-store-behind"
-    title = "The key store has not followed the last rotation yet"
-
 
 def rotate_key(
     *,
