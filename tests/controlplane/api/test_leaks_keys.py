@@ -117,7 +117,6 @@ ANSWERS: dict[str, tuple[int, bytes, dict[str, str]]] = {
         b'{"public_keys": [1, {}, {"key_identifier": 1, "key": "x"}, {"key_identifier": "a", "key": "x"}]}',
         {},
     ),
-    "too much": (200, b" " * (public_keys.MOST_BYTES + 1), {}),
     "packed": (200, b"\x1f\x8b\x08", {"Content-Encoding": "gzip"}),
 }
 
@@ -127,6 +126,16 @@ def test_an_answer_that_cannot_be_used(server: KeyServer, name: str) -> None:
     status, raw, headers = ANSWERS[name]
     server.answer = lambda handler: server.send(handler, raw, status, **headers)
     with pytest.raises(KeyServerError):
+        fetch_keys(server.url)
+
+
+def test_a_long_answer_is_left_though_it_could_be_used(server: KeyServer) -> None:
+    good = json.dumps({"public_keys": server.entries}).encode()
+    within = good + b" " * (public_keys.MOST_BYTES - len(good))
+    server.answer = lambda handler: server.send(handler, within)
+    assert set(fetch_keys(server.url)) == {"one"}
+    server.answer = lambda handler: server.send(handler, within + b" ")
+    with pytest.raises(KeyServerError, match="more than"):
         fetch_keys(server.url)
 
 
