@@ -204,7 +204,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 INSECURE_KEY_PEPPER = "insecure-and-public-key-pepper-for-development-only"  # refused outside dev by controlplane.E013
 KEY_PEPPERS = env.numbered_secrets("KEY_PEPPERS", {1: INSECURE_KEY_PEPPER})
 # The first part of every new key. Keys that were issued under another brand go on.
-KEY_BRAND = env.text("CONTROLPLANE_KEY_BRAND", "cpk", shape=tokens.BRAND_SHAPE)
+KEY_BRAND = env.text("CONTROLPLANE_KEY_BRAND", "cpk", shape=rf"(?!cpo$){tokens.BRAND_SHAPE}")
 # What the SaaS's own functions are called; keys:read and keys:write are always there.
 KEY_SCOPES = env.words("CONTROLPLANE_KEY_SCOPES", scopes.DEFAULT, shape=scopes.SHAPE)
 

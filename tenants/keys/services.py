@@ -95,10 +95,10 @@ def import_key(
     pepper_id = max(settings.KEY_PEPPERS)
     with transaction.atomic():
         if selectors.find_imported(hashed) is not None:
-            raise inputs.refusal("/sha256", "This hash has been imported before.")
+            raise _imported_before()
         key = _new_key(tenant_id, wish, actor=actor, now=now, reference=None, within=None)
         change_state(key, to=KeyState.ACTIVE, sources=[KeyState.ISSUING], store_state=StoreState.EMPTY, store_due_at=None)
-        version = KeyVersion.objects.create(
+        version = KeyVersion(
             key=key,
             number=1,
             stage=Stage.CURRENT,
@@ -111,6 +111,11 @@ def import_key(
             promoted_at=now,
             expires_at=making.expiry(key, now, maker_ends_at=None),
         )
+        try:
+            with transaction.atomic():
+                version.save(force_insert=True)
+        except IntegrityError:
+            raise _imported_before() from None
         details: dict[str, object] = {"version": version.pk, "number": 1, "expires_at": version.expires_at}
         endings.tell(key, "key.imported", actor, reason, details)
     return key
@@ -228,6 +233,10 @@ def _new_key(
     except IntegrityError:
         raise ConflictError("Another request with this reference is making its key just now.", code="issuing") from None
     return key
+
+
+def _imported_before() -> InvalidInputError:
+    return inputs.refusal("/sha256", "This hash has been imported before.")
 
 
 def _bring_nearer(key: ApiKey, end: datetime | None) -> None:

@@ -243,10 +243,10 @@ class Migration(migrations.Migration):
                 condition=models.Q(("leak_action__in", ["revoke", "rotate"])), name="key_policy_leak_action_known"
             ),
         ),
-        migrations.AddIndex(
+        migrations.AddConstraint(
             model_name="keyversion",
-            index=models.Index(
-                condition=models.Q(("algorithm", "hmac-sha256-of-sha256")), fields=["digest"], name="version_imported_idx"
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("algorithm", "hmac-sha256-of-sha256")), fields=("digest",), name="version_imported_once"
             ),
         ),
         migrations.AddIndex(

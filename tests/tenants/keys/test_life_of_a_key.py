@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 
 import pytest
 import time_machine
 from django.utils import timezone
 
-from core.errors import ConflictError, NotFoundError
+from core.errors import ConflictError, InvalidInputError, NotFoundError
 from tenants.keys import claims, rotation, selectors, services, tending, tokens
 from tenants.keys.models import ApiKey
 from tenants.keys.verification import Code, verify
@@ -90,7 +91,6 @@ def test_an_expired_key_is_refused_and_then_ended(acme: Tenant, store_eyes: Stor
 
 
 def test_an_imported_key_verifies_and_becomes_ours_at_its_first_rotation(acme: Tenant, store_eyes: StoreEyes) -> None:
-    import hashlib
 
     foreign = "sk_foreign_4eC39HqLyjWDarjtT1zdp7dc"
     key = services.import_key(
@@ -124,3 +124,14 @@ def test_a_repair_of_the_tenant_reads_its_keys_back(acme: Tenant, globex: Tenant
     assert claims.look_again(acme.pk) == 1
     assert tending.settle_stores() == 1
     assert ApiKey.objects.get(pk=issued.key.pk).store_settled_at > other.key.store_settled_at
+
+
+def test_of_two_that_import_one_hash_at_once_the_database_lets_one(
+    acme: Tenant, globex: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = hashlib.sha256(b"one text for two").hexdigest()
+    services.import_key(actor=OLGA, tenant_id=acme.pk, name="first", sha256=hashed)
+    monkeypatch.setattr(selectors, "find_imported", lambda _: None)  # the other has looked before the first was there
+    with pytest.raises(InvalidInputError, match="imported before"):
+        services.import_key(actor=OLGA, tenant_id=globex.pk, name="second", sha256=hashed)
+    assert not ApiKey.objects.filter(tenant=globex).exists()
