@@ -78,13 +78,13 @@ def revoke_many(keys: Sequence[ApiKey], *, because: str, actor: Actor, reason: s
 
 
 def end_all(tenant_id: str, *, because: str, actor: Actor, reason: str) -> int:
-    """End every key of a tenant that is being removed, in a fixed number of statements; gives how many. The store follows by the clock."""
+    """End every key of a tenant that is being removed, in a fixed number of statements; gives how many. The store follows by the clock.
+
+    The keys' rows first, as everybody else does: a promotion that holds its key and asks for the versions would wait for us, and we for
+    it. So the versions are also found as the last of those that held a key has left them.
+    """
     now = timezone.now()
-    living = ApiKey.objects.filter(tenant_id=tenant_id, ended_at__isnull=True)
-    KeyVersion.objects.filter(key__in=living, stage__in=OPEN_STAGES).update(
-        stage=Stage.RETIRED, retired_at=now, retired_because=because
-    )
-    ended = living.update(
+    ended = ApiKey.objects.filter(tenant_id=tenant_id, ended_at__isnull=True).update(
         state=KeyState.REVOKED,
         ended_at=now,
         state_reason=reason[:500],
@@ -92,6 +92,9 @@ def end_all(tenant_id: str, *, because: str, actor: Actor, reason: str) -> int:
         store_state=StoreState.UNSETTLED,
         store_generation=F("store_generation") + 1,
         store_due_at=now,
+    )
+    KeyVersion.objects.filter(key__tenant_id=tenant_id, stage__in=OPEN_STAGES).update(
+        stage=Stage.RETIRED, retired_at=now, retired_because=because
     )
     if ended:
         details = {"keys": ended, "because": because}

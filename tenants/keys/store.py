@@ -97,12 +97,17 @@ def has_followed(key: ApiKey, current: KeyVersion) -> bool:
 def converge(key_id: str, *, actor: Actor) -> str:
     """Bring a key's secret to what its rows say and give the resulting store state; never raises for what AWS answers.
 
-    When another worker holds the claim, or AWS refuses, the state stays *unsettled* and the clock comes back to it.
+    When another worker holds the claim, or AWS refuses, the state stays *unsettled* and the clock comes back to it. Whatever else breaks
+    is raised, once the key says so and the clock's next try is put off: nothing hides it, and it is not tried again every few seconds.
     """
     hold = claims.take(key_id)
     if hold is None:
         return str(ApiKey.objects.values_list("store_state", flat=True).get(pk=key_id))
-    return settle(hold, place_of(hold.key, actor))
+    try:
+        return settle(hold, place_of(hold.key, actor))
+    except Exception as error:
+        claims.postpone(hold, type(error).__name__)
+        raise
 
 
 def settle(hold: Hold, place: Place, *, seen: Secret | None = None) -> str:
