@@ -27,6 +27,7 @@ from core.statements import Insert, Update
 from tenants.keys import claims, endings, life, staging, store, tokens
 from tenants.keys.claims import Hold
 from tenants.keys.models import NEVER_GIVEN, Algorithm, ApiKey, KeyState, KeyVersion, Stage
+from tenants.keys.permits import check_time_left
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +66,10 @@ def expiry(key: ApiKey, now: datetime, *, maker_ends_at: datetime | None) -> dat
 def write_pending(key: ApiKey, *, actor: Actor, number: int, maker_ends_at: datetime | None) -> tuple[KeyVersion, str]:
     """Write a pending version and give its text, which exists in this process alone. Call it inside a transaction that holds the key.
 
-    Raises IntegrityError when the key has a pending version already.
+    Raises IntegrityError when the key has a pending version already, KeyTooStrongError when the version that asks is about to end.
     """
     now = timezone.now()
+    check_time_left(maker_ends_at, now)
     token = tokens.new_token(key.brand, key.environment, public_id=key.public_id)
     pepper_id = max(settings.KEY_PEPPERS)
     version = KeyVersion(

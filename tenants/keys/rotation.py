@@ -17,6 +17,7 @@ from django.utils import timezone
 from core.actors import Actor
 from core.errors import ConflictError
 from core.transitions import IllegalTransitionError
+from tenants.inputs import clean_optional_reason, clean_reason
 from tenants.keys import endings, inputs, life, making, selectors, store
 from tenants.keys.making import IssuedKey
 from tenants.keys.models import ApiKey, KeyState, KeyVersion, Stage
@@ -61,7 +62,7 @@ def rotate_key(
     RotationOpenError, TenantNotServedError, InvalidInputError, KeyTooStrongError, and KeyStoreError (or its StoreBehindError): no
     version was issued then.
     """
-    overlap = inputs.clean_overlap(overlap)
+    overlap, reason = inputs.clean_overlap(overlap), clean_optional_reason(reason)
     begin = partial(_begin, actor, tenant_id, key_id, end_previous=end_previous, within=within)
     try:
         version, text = begin()
@@ -86,7 +87,7 @@ def retire_previous(*, actor: Actor, tenant_id: str, key_id: str, reason: str, w
     Raises ConflictError when there is none, and StoreBehindError while the store still hands it out: whoever asked there would be refused.
     Revoking the key waits for nothing.
     """
-    end = partial(_end_previous, actor, tenant_id, key_id, reason=reason, within=within)
+    end = partial(_end_previous, actor, tenant_id, key_id, reason=clean_reason(reason), within=within)
     try:
         key = end()
     except StoreBehindError:

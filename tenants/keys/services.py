@@ -20,7 +20,7 @@ from core.audit.services import record
 from core.errors import ConflictError, FieldError, InvalidInputError
 from core.statements import Insert
 from core.transitions import change_state
-from tenants.inputs import clean_reason
+from tenants.inputs import clean_optional_reason, clean_reason
 from tenants.keys import claims, endings, inputs, making, selectors, store, tokens
 from tenants.keys.making import IssuedKey
 from tenants.keys.models import Algorithm, ApiKey, KeyPolicy, KeyState, KeyVersion, LeakAction, Stage, StoreState
@@ -66,7 +66,7 @@ def issue_key(
     key that it made, without its text. Raises InvalidInputError, NotFoundError, TenantNotServedError, ForbiddenError (stronger than
     ``within``), KeyStoreError when Secrets Manager did not confirm it: nothing was issued then.
     """
-    now = timezone.now()
+    now, reason = timezone.now(), clean_optional_reason(reason)
     wish = inputs.clean(now, known_scopes=known_scopes(settings.KEY_SCOPES), name=name, environment=environment, **fields)
     if reference is not None and (known := selectors.find_by_reference(tenant_id, reference)) is not None:
         return known
@@ -85,7 +85,7 @@ def import_key(
     Of an imported key only the digest is known, so it is not in Secrets Manager until then. Raises InvalidInputError (also for a hash that
     was imported before, by whomever), NotFoundError, TenantNotServedError.
     """
-    now = timezone.now()
+    now, reason = timezone.now(), clean_optional_reason(reason)
     wish = inputs.clean(now, known_scopes=known_scopes(settings.KEY_SCOPES), name=name, **{"environment": "live", **fields})
     hashed = sha256.strip().lower()
     if _SHA256.fullmatch(hashed) is None:
@@ -138,6 +138,7 @@ def edit_key(
     if unknown := sorted(set(fields) - set(EDITABLE)):
         errors = tuple(FieldError(f"/{name}", "This cannot be changed.") for name in unknown)
         raise InvalidInputError("This cannot be changed.", errors=errors)
+    reason = clean_optional_reason(reason)
     wish = inputs.clean(timezone.now(), known_scopes=known_scopes(settings.KEY_SCOPES), **fields)
     with transaction.atomic():
         key = _locked_living(tenant_id, key_id, within)
@@ -186,7 +187,7 @@ def set_leak_action(*, actor: Actor, tenant_id: str, action: str, revision: int 
     """Decide what is done with this tenant's keys that are found in public; raises InvalidInputError, StaleKeyError."""
     if action not in LeakAction.values:
         raise inputs.refusal("/leak_action", f"This is {' or '.join(LeakAction.values)}.")
-    tenant = get_tenant(tenant_id)
+    tenant, reason = get_tenant(tenant_id), clean_optional_reason(reason)
     with transaction.atomic():
         policy, _ = KeyPolicy.objects.select_for_update().get_or_create(tenant=tenant)
         if revision is not None and policy.revision != revision:
