@@ -13,6 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from core.actors import Actor
+from core.audit.secrets import SecretInDetailsError, refuse_secrets
 from core.audit.services import record
 from core.outbox.services import publish
 from core.transitions import IllegalTransitionError, change_state
@@ -103,8 +104,17 @@ def end_all(tenant_id: str, *, because: str, actor: Actor, reason: str) -> int:
     return ended
 
 
+def _shown(name: str) -> str:
+    """A name is refused at the door when it looks like a secret; one that only looks so since must not keep a leak from being contained."""
+    try:
+        refuse_secrets(name)
+    except SecretInDetailsError:
+        return "[not shown]"
+    return name
+
+
 def tell(key: ApiKey, what: str, actor: Actor, reason: str, details: dict[str, object]) -> None:
     """Write the audit entry and the event of something that happened to a key."""
-    about = {"name": key.name, "prefix": f"{key.brand}_{key.environment}_{key.public_id}", **details}
+    about = {"name": _shown(key.name), "prefix": f"{key.brand}_{key.environment}_{key.public_id}", **details}
     record(action=what, actor=actor, target=key.pk, tenant_id=key.tenant_id, reason=reason, details=about)
     publish(type=what, subject=key.pk, tenant_id=key.tenant_id, data={"key": key.pk, "tenant": key.tenant_id, **about})

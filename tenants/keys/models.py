@@ -93,6 +93,7 @@ class ApiKey(models.Model):
     metadata = models.JSONField(default=dict)
     state = models.CharField(max_length=16, choices=KeyState.choices, default=KeyState.ISSUING)
     state_reason = models.CharField(max_length=500, blank=True)
+    disabled_by = models.CharField(max_length=200, blank=True)
     created_by = models.CharField(max_length=200)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)

@@ -15,9 +15,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from core.actors import Actor
+from core.actors import Actor, ActorKind
 from core.audit.services import record
-from core.errors import ConflictError, FieldError, InvalidInputError
+from core.errors import ConflictError, FieldError, ForbiddenError, InvalidInputError
 from core.statements import Insert
 from core.transitions import change_state
 from tenants.inputs import clean_optional_reason, clean_reason
@@ -40,6 +40,20 @@ class TenantNotServedError(ConflictError):
 
     code = "tenant-not-active"
     title = "The tenant is not active"
+
+
+class TooManyKeysError(ConflictError):
+    """The tenant has as many living keys as it may have (``CONTROLPLANE_KEYS_PER_TENANT``). Revoke some first."""
+
+    code = "too-many-keys"
+    title = "The tenant has too many keys"
+
+
+class DisabledByOperatorError(ForbiddenError):
+    """An operator has disabled this key; only an operator enables it again."""
+
+    code = "disabled-by-operator"
+    title = "An operator has disabled the key"
 
 
 class StaleKeyError(ConflictError):
@@ -212,6 +226,9 @@ def _new_key(
 ) -> ApiKey:
     tenant = get_tenant(tenant_id)
     require_served(tenant)
+    most = settings.KEYS_PER_TENANT
+    if ApiKey.objects.filter(tenant=tenant, ended_at__isnull=True).order_by()[most - 1 : most].exists():
+        raise TooManyKeysError(f"This tenant has {most} keys, which is as many as it may have. Revoke some first.")
     values: Mapping[str, Any] = {name: wish.get(name, getattr(ApiKey(), name)) for name in (*EDITABLE, "environment")}
     key = ApiKey(
         tenant=tenant,
@@ -234,6 +251,10 @@ def _new_key(
     except IntegrityError:
         raise ConflictError("Another request with this reference is making its key just now.", code="issuing") from None
     return key
+
+
+def _is_operators(actor: str) -> bool:
+    return actor.startswith(f"{ActorKind.OPERATOR}:")
 
 
 def _imported_before() -> InvalidInputError:
@@ -263,7 +284,11 @@ def _switch(
     with transaction.atomic():
         key = _locked(tenant_id, key_id, within)
         if key.state != to:
-            change_state(key, to=to, sources=[source], state_reason=reason)
+            if to == KeyState.ACTIVE and _is_operators(key.disabled_by) and actor.kind is not ActorKind.OPERATOR:
+                raise DisabledByOperatorError("An operator has disabled this key; ask the operators to enable it.")
+            change_state(
+                key, to=to, sources=[source], state_reason=reason, disabled_by=str(actor) if to == KeyState.DISABLED else ""
+            )
             endings.tell(key, what, actor, reason, {})
     return key
 

@@ -12,7 +12,14 @@ import httpx
 import pytest
 
 from controlplane.api.leaks import public_keys, views
-from controlplane.api.leaks.public_keys import FRESH_SECONDS, KeyServerError, LeakKeysUnavailableError, PublicKeys, fetch_keys
+from controlplane.api.leaks.public_keys import (
+    FRESH_SECONDS,
+    STALE_SECONDS,
+    KeyServerError,
+    LeakKeysUnavailableError,
+    PublicKeys,
+    fetch_keys,
+)
 from controlplane.env import SettingError
 from tests.controlplane.api.scanner import KeyServer, Scanner, Signer
 from tests.controlplane.conftest import ReadSettings
@@ -88,10 +95,12 @@ def test_while_the_server_is_gone_fresh_keys_serve_and_unknown_ones_are_to_come_
             keys.find("two")
     assert server.asked == 2
     clock.now += FRESH_SECONDS
+    assert keys.find("one") is not None  # an old set for a day, rather than refusing every genuine report
+    clock.now += STALE_SECONDS
     with pytest.raises(LeakKeysUnavailableError):
         keys.find("one")
     server.answer = server.serve
-    clock.now += 11
+    clock.now += 61
     assert keys.find("one") is not None
 
 
