@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.ground import parts
 
-MEASUREMENTS = ("share", "throughput", "growth", "lists", "audit", "keys")
+MEASUREMENTS = ("share", "throughput", "growth", "lists", "audit", "keys", "leaks")
 
 
 def main() -> None:

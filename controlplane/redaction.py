@@ -36,7 +36,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # scheme://user:password@host
     (re.compile(r"(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{0,30}://[^\s/:@]{0,200}):[^\s/@]+@", re.IGNORECASE), rf"\1:{REMOVED}@"),
     # Our own keys and tokens: brand, environment, public id, secret with checksum (docs/architecture.md, "The keys' life").
-    (re.compile(r"\b[a-z][a-z0-9]{1,15}_[a-z]{2,12}_[0-9A-Za-z]{6,40}_[0-9A-Za-z]{24,}"), REMOVED),
+    # Wherever they begin: after a letter, a digit or an underscore there is no word boundary.
+    (re.compile(r"[a-z][a-z0-9]{1,15}_[a-z]{2,12}_[0-9A-Za-z]{6,40}_[0-9A-Za-z]{24,}"), REMOVED),
     # Standard Webhooks signing secrets, and signatures made with them.
     (re.compile(r"\bwhsec_[A-Za-z0-9+/=_-]{8,}"), REMOVED),
     (re.compile(r"\bv1,[A-Za-z0-9+/=]{40,}"), REMOVED),

@@ -238,7 +238,9 @@ elif DEV:
 INSECURE_KEY_PEPPER = "insecure-and-public-key-pepper-for-development-only"  # refused outside dev by controlplane.E013
 KEY_PEPPERS = env.numbered_secrets("KEY_PEPPERS", {1: INSECURE_KEY_PEPPER})
 # The first part of every new key. Keys that were issued under another brand go on.
-KEY_BRAND = env.text("CONTROLPLANE_KEY_BRAND", "cpk", shape=tokens.BRAND_SHAPE)
+KEY_BRAND = env.text("CONTROLPLANE_KEY_BRAND", "cpk", shape=rf"(?!cpo$){tokens.BRAND_SHAPE}")
+# How many living keys a tenant may have: each is a secret in AWS, whose quota all tenants of an account share.
+KEYS_PER_TENANT = env.whole("CONTROLPLANE_KEYS_PER_TENANT", 10_000, minimum=1, maximum=100_000)
 # What the SaaS's own functions are called; keys:read and keys:write are always there.
 KEY_SCOPES = env.words("CONTROLPLANE_KEY_SCOPES", scopes.DEFAULT, shape=scopes.SHAPE)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 
 from email_validator import EmailNotValidError, validate_email
 
 from core.errors import DomainError, FieldError, InvalidInputError
+from tenants.keys import tokens
 from tenants.slugs import normalise_slug
 
 MAX_NAME = 200
 MAX_REASON = 500
+_KEY = re.compile(tokens.PATTERN)
 
 
 class InvalidFieldError(InvalidInputError):
@@ -24,8 +27,13 @@ def clean_name(value: str, *, pointer: str = "/name", required: bool = True) -> 
 
 
 def clean_reason(value: str) -> str:
-    """Give the reason for an act, 1 to 500 characters."""
-    return _text(value, "/reason", limit=MAX_REASON, required=True)
+    """Give the reason for an act, 1 to 500 characters; refuses one that holds a key, which the audit log would keep."""
+    return _reason(value, required=True)
+
+
+def clean_optional_reason(value: str) -> str:
+    """As :func:`clean_reason`, where none need be given."""
+    return _reason(value, required=False)
 
 
 def clean_email(value: str, *, pointer: str = "/admin_email") -> str:
@@ -58,6 +66,13 @@ def clean_slug(value: str) -> str:
     if not isinstance(value, str):
         raise _refusal("/slug", "A short name is text.")
     return normalise_slug(value)
+
+
+def _reason(value: str, *, required: bool) -> str:
+    text = _text(value, "/reason", limit=MAX_REASON, required=required)
+    if _KEY.search(text):
+        raise _refusal("/reason", "This holds a key; it would be shown and kept for ever.")
+    return text
 
 
 def _text(value: str, pointer: str, *, limit: int, required: bool) -> str:

@@ -17,6 +17,9 @@ from tenants.keys.models import ApiKey, KeyVersion
 from tenants.keys.permits import Holder, strength_of
 from tenants.keys.tokens import parse_token
 
+ADVICE = "Send Authorization: Bearer with an operator token, or with a key that manages keys."
+"""What everybody without valid credentials is told, whatever they came with and wherever."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -51,7 +54,7 @@ class BearerTokens(BaseAuthentication):
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         caller = _caller_of(text.strip(), client_address(request)) if scheme.lower() == "bearer" else None
         if caller is None:
-            raise UnauthenticatedError("Send Authorization: Bearer with an operator token, or with a key that manages keys.")
+            raise UnauthenticatedError(ADVICE)
         return caller, None
 
     def authenticate_header(self, request: Request) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 
 from controlplane.commandline.rows import Row
 from core.actors import Actor
@@ -88,20 +86,3 @@ def _close(outcome: Outcome, operation: Operation) -> None:
         return
     outcome.outcome = str(operation.state)
     outcome.reason = f"{operation.error_code}: {operation.error_detail}"
-
-
-def write_results(path: Path, outcomes: Iterable[Outcome]) -> None:
-    """Write one line a row of the file: line, slug, outcome, tenant, operation, column, reason."""
-    with path.open("w", newline="", encoding="utf-8") as target:
-        writer = csv.DictWriter(target, [field.name for field in fields(Outcome)])
-        writer.writeheader()
-        writer.writerows(_plain(outcome) for outcome in outcomes)
-
-
-def _plain(outcome: Outcome) -> dict[str, object]:
-    """Keep a spreadsheet from running what a customer typed (https://owasp.org/www-community/attacks/CSV_Injection)."""
-    values = asdict(outcome)
-    return {
-        name: f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
-        for name, value in values.items()
-    }

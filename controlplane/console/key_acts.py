@@ -5,10 +5,12 @@ A page offers an act only when :func:`of_key` calls it lawful; the service check
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 
 from controlplane.console import key_words, markup, words
 from controlplane.console.acts import Act
@@ -87,11 +89,12 @@ def _doing(version: KeyVersion, use: evidence.Use) -> SafeString:
         return format_html("Version {} has never been used.", version.number)
     where = format_html(" from {}", markup.mono(use.last_used_from)) if use.last_used_from else ""
     return format_html(
-        "Version {} was last used {}{}: {} in this hour and the last, {} in 24 hours.",
+        "Version {} was last used {}{}: {} since {} UTC, {} in 24 hours.",
         version.number,
         markup.moment(use.last_used_at),
         where,
         words.count(use.calls_last_hour, "call"),
+        date_format(localtime() - timedelta(hours=1), "H:00"),
         f"{use.calls_last_day:,}",
     )
 
@@ -110,7 +113,7 @@ def _of_rotation(key: ApiKey) -> tuple[str, ...]:
         stays,
         format_html(
             "The new text goes to the tenant's Secrets Manager as {}, where its own workload reads it. It is never shown here.",
-            markup.mono(key_secret(facts_of(key.tenant), key.pk)),
+            format_html('<span class="cp-mono cp-name">{}</span>', key_secret(facts_of(key.tenant), key.pk)),
         ),
         f"The present version works on for as long as you choose: at most {longest} on this tier, and never beyond its own end.",
     )

@@ -28,7 +28,7 @@ class KeyAdmin(ReadOnlyAdmin):
     """Newest first; tenant and open versions are joined, so that a page of the list is two queries whatever its length."""
 
     list_title = "Keys"
-    list_display = ("what", "state_badges", "tenant_line", "environment", "versions_line", "used", "ends")
+    list_display = ("what", "state_badges", "tenant_line", "versions_line", "used", "ends")
     list_display_links = ("what",)
     list_filter = key_filters.KEY_FILTERS
     list_select_related = ("tenant",)
@@ -102,7 +102,6 @@ class KeyAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """A key's page."""
         key = self._key(object_id)
-        request.console_title = key.name  # type: ignore[attr-defined]  # as in readonly
         context = {
             **self._context(request, key),
             **key_page.moving(key, request),

@@ -64,7 +64,7 @@ def chart_of(series: Sequence[Series], now: datetime) -> CallChart:
     used = tuple(one for one in series if any(one.calls))
     first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
     highest = max([1, *(sum(one.calls[place] for one in used) for place in range(HOURS))])
-    step = nice_step(highest, 2)
+    step = nice_step(highest, 4)
     top = -(-highest // step) * step
     hours = tuple(_hour(first + timedelta(hours=place), used, place, top) for place in range(HOURS))
     return CallChart(hours, used, top, sum(hour.total for hour in hours))

@@ -17,7 +17,7 @@ def what(key: ApiKey) -> SafeString:
     """Give the name, and below it the visible start."""
     start = key_words.start_of(key, selectors.current_of(key))
     return format_html(
-        '<span class="cp-two"><span class="cp-two-a" title="{}">{}</span><span class="cp-two-b cp-mono">{}</span></span>',
+        '<span class="cp-two cp-key"><span class="cp-two-a" title="{}">{}</span><span class="cp-two-b cp-mono">{}</span></span>',
         key.name,
         key.name,
         start,

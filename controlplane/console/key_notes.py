@@ -47,12 +47,16 @@ def _ended(key: ApiKey, now: datetime) -> Iterator[Note]:
 def _leaked(key: ApiKey) -> Iterator[Note]:
     if not key.leaked_at or not key.is_living:
         return
-    current = selectors.current_of(key)
     title = format_html("Found in public {}", markup.moment(key.leaked_at))
-    if key.rotate_due_at is None and current is not None and current.issued_at > key.leaked_at:
-        yield _note("warn", title, "It has a new version since. Whoever found the old text gets nowhere with the new one.")
+    previous = selectors.previous_of(key)
+    if key.rotate_due_at is not None:
+        text = "Whoever found it can use it, until the clock has rotated it. Rotate it now without an overlap, or revoke it."
+        yield _note("bad", title, text)
+    elif previous is not None and previous.promoted_at is not None and previous.promoted_at <= key.leaked_at:
+        text = "Version {} may be what was found, and it works on until its overlap is over. Retire it to end that now."
+        yield _note("bad", title, text, previous.number)
     else:
-        yield _note("bad", title, "Whoever found it can use it. Rotate it now without an overlap, or revoke it.")
+        yield _note("warn", title, "The version that was found is refused; a later one is in use.")
 
 
 def _store(key: ApiKey) -> Iterator[Note]:
@@ -70,7 +74,7 @@ def _store(key: ApiKey) -> Iterator[Note]:
             "Secrets Manager has not followed the last change, after {}.{} The clock tries again by itself{}. "
             "What is accepted does not wait for that: it is decided here."
         )
-        when = format_html(", next {}", markup.moment(key.store_due_at, due=True)) if key.store_due_at else ""
+        when = format_html(" ({})", markup.moment(key.store_due_at, due=True)) if key.store_due_at else ""
         tries = words.count(key.store_failures, "try", "tries")
         yield _note("bad", SafeString("The store is behind"), text, tries, why, when)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
@@ -68,6 +68,7 @@ def moving(key: ApiKey, request: HttpRequest) -> dict[str, Any]:
         "notes": key_notes.notes_of(key, now),
         "lines": [_line(version, used.get(version.pk, NO_USE), actors[version.created_by], now) for version in versions],
         "has_more": has_more,
+        "counted_from": now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1),
         "chart": key_chart.chart_of(key_chart.series_of([(v.pk, v.number, v.stage) for v in versions], hours), now),
         "secret_name": secret_of(key),
         "created_by": actors[key.created_by],

@@ -54,11 +54,11 @@ def store_of(state: str) -> str:
 def start_of(key: ApiKey, version: KeyVersion | None) -> str:
     """Give the visible start and end of a key's text, as people compare it: ``cpk_live_AbCd…1234``.
 
-    Of an imported text only the end is known, and of a key that has ended only the start is shown.
+    Of an imported text only the end is known (``imported for live, …1234``), and of a key that has ended only the start is shown.
     """
     end = version.last_four if version else ""
     if version is not None and version.algorithm == "hmac-sha256-of-sha256":
-        return f"…{end}" if end else "imported, its text is not known"
+        return f"imported for {key.environment}{', …' if end else ''}{end}"
     return f"{key.brand}_{key.environment}_{key.public_id[:4]}…{end}"
 
 

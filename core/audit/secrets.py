@@ -17,7 +17,9 @@ _NAMES_ONLY = re.compile(
 )
 _SECRET_VALUES = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|\bwhsec_|\beyJ[\w-]{8,}\.[\w-]{8,}\.|\bBearer\s+\S{8,}|\bBasic\s+[A-Za-z0-9+/=]{12,}"
-    r"|[?&]X-Amz-(Signature|Security-Token)=",
+    r"|[?&]X-Amz-(Signature|Security-Token)="
+    # Our own keys and tokens, whole: brand, environment, public id, secret with checksum.
+    r"|[a-z][a-z0-9]{1,15}_[a-z]{2,12}_[0-9A-Za-z]{16}_[0-9A-Za-z]{39}",
 )
 
 

@@ -12,17 +12,24 @@ from collections.abc import Iterable, Sequence
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 MOST = 50
+_MAPPED_BITS = 96
+"""How many bits ``::ffff:0:0/96`` puts before the IPv4 address."""
 
 
 def normal_form(text: str) -> str:
-    """Give a range in its one spelling: ``10.0.0.1`` is ``10.0.0.1/32``. Raises ValueError, with a reason for people."""
+    """Give a range in its one spelling: ``10.0.0.1`` is ``10.0.0.1/32``, ``::ffff:10.0.0.0/104`` is ``10.0.0.0/8``.
+
+    Raises ValueError, with a reason for people; also for a zone (``fe80::1%eth0``), which means something on one machine only.
+    """
+    if "%" in text:
+        raise ValueError(f"{text!r} names a zone; a range has none.")
     try:
         network = ipaddress.ip_network(text.strip(), strict=False)
     except ValueError as error:
         raise ValueError(f"{text!r} is no address range: {error}.") from None
     if "/" in text and str(network) != _spelled(text):
         raise ValueError(f"{text!r} has bits beyond its length; {network} is the range.")
-    return str(network)
+    return str(_unmapped_network(network))
 
 
 def is_within(address: str, ranges: Sequence[str]) -> bool:
@@ -61,6 +68,14 @@ def _is_inside(inner: Network, outer: Network) -> bool:
     if isinstance(inner, ipaddress.IPv4Network):
         return isinstance(outer, ipaddress.IPv4Network) and inner.subnet_of(outer)
     return isinstance(outer, ipaddress.IPv6Network) and inner.subnet_of(outer)
+
+
+def _unmapped_network(network: Network) -> Network:
+    """The IPv4 range inside an IPv4-mapped one: whoever comes from there is told by the address that is inside."""
+    inside = unmapped(network.network_address)
+    if network.version == inside.version or network.prefixlen < _MAPPED_BITS:
+        return network
+    return ipaddress.ip_network(f"{inside}/{network.prefixlen - _MAPPED_BITS}")
 
 
 def _spelled(text: str) -> str:

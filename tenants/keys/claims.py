@@ -6,6 +6,7 @@ and the queue needs to hold nothing. ``store_generation`` counts the changes, so
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from core.statements import Update
 from tenants.keys import staging
-from tenants.keys.models import Algorithm, ApiKey, KeyVersion, StoreState
+from tenants.keys.models import Algorithm, ApiKey, KeyVersion, Stage, StoreState
 
 CLAIM_LASTS = timedelta(seconds=120)
 """Longer than the calls of one convergence together, which have time-outs of 15 s."""
@@ -29,6 +30,7 @@ class Hold:
     """The right to settle one key's secret until ``until``, and what its rows wanted when they were last read.
 
     ``wanted`` is the version id that should bear each stage; ``is_switching`` says that a predecessor waits for its overlap to begin.
+    ``again_at`` is when the store is to be looked at once more, because the maker of a version that has ended may be at work until then.
     """
 
     key: ApiKey
@@ -37,6 +39,7 @@ class Hold:
     generation: int
     wanted: dict[str, str]
     is_switching: bool
+    again_at: datetime | None = None
 
     @property
     def has_run_out(self) -> bool:
@@ -115,7 +118,8 @@ def record(hold: Hold, **columns: Any) -> bool:
 
 def release(hold: Hold) -> str:
     """Let go of a key that is not settled yet; the clock comes back to it."""
-    _update_held(hold.key.pk, hold.claim, store_claimed_until=None)
+    if not _update_held(hold.key.pk, hold.claim, store_claimed_until=None):
+        return overslept(hold)
     return StoreState.UNSETTLED
 
 
@@ -142,13 +146,20 @@ def postpone(hold: Hold, error_code: str) -> str:
     return StoreState.UNSETTLED if held else overslept(hold)
 
 
+def that_matter(now: datetime) -> Q:
+    """The versions that the store hangs on: the open ones, and those that have ended before their makers were done."""
+    return Q(stage__in=staging.STAGE_OF) | Q(stage=Stage.RETIRED, claimed_until__gt=now)
+
+
+def latest_maker(versions: Iterable[KeyVersion]) -> datetime | None:
+    """Until when the maker of one of these versions that has ended may be at work; None when there is none such."""
+    return max((row.claimed_until for row in versions if row.stage == Stage.RETIRED and row.claimed_until), default=None)
+
+
 def _read(hold: Hold) -> Hold:
     """Fill in what the versions' rows want. The generation was read before them, so a change in between is noticed when it is recorded."""
-    rows = list(
-        KeyVersion.objects.filter(key_id=hold.key.pk, stage__in=staging.STAGE_OF).values_list(
-            "pk", "stage", "algorithm", "switched_at"
-        )
-    )
-    hold.wanted = staging.wanted_stages((pk, stage) for pk, stage, algorithm, _ in rows if algorithm == Algorithm.OURS)
-    hold.is_switching = any(stage == "previous" and switched_at is None for _, stage, _, switched_at in rows)
+    rows = list(KeyVersion.objects.filter(that_matter(timezone.now()), key_id=hold.key.pk))
+    hold.wanted = staging.wanted_stages((row.pk, row.stage) for row in rows if row.algorithm == Algorithm.OURS)
+    hold.is_switching = any(row.stage == Stage.PREVIOUS and row.switched_at is None for row in rows)
+    hold.again_at = latest_maker(rows)
     return hold

@@ -1,4 +1,4 @@
-"""What is done with one key whose text was found in public, by its tenant's policy. Call it in a transaction that holds the key's row.
+"""What is done with keys whose texts were found in public, by their tenants' policies. Call it in a transaction that holds the keys' rows.
 
 The text of a leaked version stops verifying at once, or, where the policy is to rotate and the version is current, within the leak overlap
 (``CONTROLPLANE_LEAK_OVERLAP_SECONDS``), whatever AWS does: its end is in the database before anybody asks AWS for anything. The clock then makes
@@ -11,7 +11,7 @@ promoted later is not touched by it.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -34,27 +34,42 @@ class Done(enum.StrEnum):
 
 
 def contain(
-    key: ApiKey, leaked: Collection[str], versions: Iterable[KeyVersion], *, action: str, actor: Actor, now: datetime | None = None
+    keys: Iterable[ApiKey],
+    leaked: Mapping[str, Collection[str]],
+    versions: Iterable[KeyVersion],
+    *,
+    actions: Mapping[str, str],
+    actor: Actor,
+    now: datetime | None = None,
 ) -> dict[str, Done]:
-    """Contain the leak of the versions with these ids and say what was done about each.
+    """Contain these leaks and say, by version id, what was done.
 
-    ``versions`` are the key's open ones, read under the lock; a leaked version that is not among them has ended and needs nothing. The store
-    is left to the clock.
+    ``leaked`` has the leaked version ids by key id, ``actions`` the policies by tenant id. ``versions`` are the keys' open ones, read under the
+    lock; a leaked version that is not among them has ended and needs nothing. The store is left to the clock. However many keys
+    there are, the statements that are not audit entries and events stay few.
     """
     moment = now or timezone.now()
-    by_id = {version.pk: version for version in versions}
-    for version in by_id.values():
-        version.key = key
-    live = [by_id[version_id] for version_id in leaked if version_id in by_id and _may_verify(by_id[version_id], moment)]
-    done = dict.fromkeys(leaked, Done.NOTHING)
-    if not live or not key.is_living:
-        return done
-    if action == LeakAction.REVOKE or key.state != KeyState.ACTIVE:
-        endings.end(key, to=KeyState.REVOKED, because="leaked", actor=actor, reason=REASON)
-        ApiKey.objects.filter(pk=key.pk).update(leaked_at=moment)
-        return done | {version.pk: Done.REVOKED for version in live}
-    for version in sorted(live, key=lambda one: one.stage == Stage.CURRENT):
-        done[version.pk] = _replace(key, version, by_id.values(), actor, moment)
+    open_ones: dict[str, dict[str, KeyVersion]] = {}
+    for version in versions:
+        open_ones.setdefault(version.key_id, {})[version.pk] = version
+    done: dict[str, Done] = {}
+    to_revoke: list[ApiKey] = []
+    to_rotate: list[KeyVersion] = []
+    for key in keys:
+        mine = open_ones.get(key.pk, {})
+        live = [mine[pk] for pk in leaked[key.pk] if pk in mine and _may_verify(mine[pk], moment)]
+        done |= dict.fromkeys(leaked[key.pk], Done.NOTHING)
+        if not live or not key.is_living:
+            continue
+        if actions[key.tenant_id] == LeakAction.REVOKE or key.state != KeyState.ACTIVE:
+            to_revoke.append(key)
+            done |= {version.pk: Done.REVOKED for version in live}
+            continue
+        for version in sorted(live, key=lambda one: one.stage == Stage.CURRENT):
+            done[version.pk] = _replace(key, version, mine.values(), actor, moment)
+            to_rotate += [version] if done[version.pk] == Done.ROTATING else []
+    endings.revoke_many(to_revoke, because="leaked", actor=actor, reason=REASON, leaked_at=moment)
+    _bring_near(to_rotate, moment)
     return done
 
 
@@ -75,20 +90,32 @@ def _may_verify(version: KeyVersion, now: datetime) -> bool:
 
 
 def _replace(key: ApiKey, version: KeyVersion, versions: Iterable[KeyVersion], actor: Actor, now: datetime) -> Done:
+    """Decide about one version of a key that lives on, and end what ends now; a current one is left to :func:`_bring_near`."""
     if _is_near_its_end(key, version):
         return Done.NOTHING
     if version.stage != Stage.CURRENT:
-        endings.retire(version, because="leaked", actor=actor, reason=REASON)
+        _retire(key, version, "leaked", actor)
         ApiKey.objects.filter(pk=key.pk).update(leaked_at=now)
         return Done.RETIRED
     for previous in versions:
         if previous.stage == Stage.PREVIOUS:
-            # Its place is needed for the leaked version, and its text is no older a secret than that one's.
-            endings.retire(previous, because="rotated", actor=actor, reason=REASON)
-    version.expires_at = min(version.expires_at, now + overlap())
-    version.save(update_fields=["expires_at"])
-    ApiKey.objects.filter(pk=key.pk).update(leaked_at=now, rotate_due_at=now, rotate_overlap_seconds=int(overlap().total_seconds()))
+            # The leaked version will need its place, and there can be one previous version only.
+            _retire(key, previous, "rotated", actor)
     return Done.ROTATING
+
+
+def _retire(key: ApiKey, version: KeyVersion, because: str, actor: Actor) -> None:
+    version.key = key
+    endings.retire(version, because=because, actor=actor, reason=REASON)
+
+
+def _bring_near(versions: Collection[KeyVersion], now: datetime) -> None:
+    """Bring the ends of these current versions near, never further away, and let the clock rotate their keys."""
+    end = now + overlap()
+    KeyVersion.objects.filter(pk__in=[version.pk for version in versions], expires_at__gt=end).update(expires_at=end)
+    ApiKey.objects.filter(pk__in=[version.key_id for version in versions]).update(
+        leaked_at=now, rotate_due_at=now, rotate_overlap_seconds=int(overlap().total_seconds())
+    )
 
 
 def _is_near_its_end(key: ApiKey, version: KeyVersion) -> bool:

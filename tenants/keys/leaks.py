@@ -54,10 +54,12 @@ def take_report(*, actor: Actor, body_digest: str, findings: Sequence[Finding]) 
     for finding in findings:
         if (version := found.get(finding.text)) is not None:
             leaked.setdefault(version.key_id, {}).setdefault(version.pk, []).append(finding)
+    tenant_of = {version.key_id: version.key.tenant_id for version in found.values()}
     real = [finding.text in found for finding in findings]
     with transaction.atomic():
         report = _write_report(actor, body_digest, len(findings), sum(real))
-        for key_ids in _chunks(sorted(leaked)):
+        # By tenant, so that each tenant's consumers are rung for once; and always in this order, so that two reports wait for each other.
+        for key_ids in _chunks(sorted(leaked, key=lambda key_id: (tenant_of[key_id], key_id))):
             _contain_all({key_id: leaked[key_id] for key_id in key_ids}, found, report, actor)
     logger.info("a report of leaked keys was taken", extra={"report": report.pk, "findings": len(findings), "real": sum(real)})
     return real
@@ -76,7 +78,8 @@ def find_versions(texts: Collection[str]) -> dict[str, KeyVersion]:
                     found[token.text] = version
     for hashes in _chunks(list(foreign)):
         digests = selectors.digests_of(hashes)
-        imported = list(KeyVersion.objects.filter(algorithm=Algorithm.IMPORTED, digest__in=digests).order_by("number"))
+        rows_of_them = KeyVersion.objects.filter(algorithm=Algorithm.IMPORTED, digest__in=digests)
+        imported = list(rows_of_them.select_related("key").order_by("number"))
         for hashed in hashes if imported else ():
             for version in imported:
                 if verification.belongs(hashed, version):
@@ -109,17 +112,15 @@ def _write_report(actor: Actor, body_digest: str, number: int, real: int) -> Lea
 
 
 def _contain_all(leaked: Leaked, found: Mapping[str, KeyVersion], report: LeakReport, actor: Actor) -> None:
-    """Lock these keys, in the order of their ids, and contain each. ``found`` was read before the lock: only what never changes is used of it."""
+    """Lock these keys and contain each. ``found`` was read before the lock: only what never changes is used of it."""
     now = timezone.now()
     versions = {version.pk: version for version in found.values()}
     foreign = [text for text, version in found.items() if version.algorithm == Algorithm.IMPORTED]
-    keys = list(ApiKey.objects.select_for_update(of=("self",)).filter(pk__in=leaked).order_by("pk"))
+    keys = list(ApiKey.objects.select_for_update(of=("self",)).filter(pk__in=leaked).order_by("tenant_id", "pk"))
     actions = selectors.leak_actions_of({key.tenant_id for key in keys})
-    is_open: dict[str, list[KeyVersion]] = {key.pk: [] for key in keys}
-    for version in KeyVersion.objects.filter(key_id__in=leaked, stage__in=endings.OPEN_STAGES):
-        is_open[version.key_id].append(version)
+    is_open = KeyVersion.objects.filter(key_id__in=leaked, stage__in=endings.OPEN_STAGES)
+    done = containment.contain(keys, leaked, is_open, actions=actions, actor=actor, now=now)
     for key in keys:
-        done = containment.contain(key, leaked[key.pk], is_open[key.pk], action=actions[key.tenant_id], actor=actor, now=now)
         for version_id, findings in leaked[key.pk].items():
             details = {"version": version_id, "number": versions[version_id].number, "done": done[version_id].value}
             where = {"report": report.pk, **_places(findings, foreign)}

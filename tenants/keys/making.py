@@ -27,6 +27,7 @@ from core.statements import Insert, Update
 from tenants.keys import claims, endings, life, staging, store, tokens
 from tenants.keys.claims import Hold
 from tenants.keys.models import NEVER_GIVEN, Algorithm, ApiKey, KeyState, KeyVersion, Stage
+from tenants.keys.permits import check_time_left
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +66,10 @@ def expiry(key: ApiKey, now: datetime, *, maker_ends_at: datetime | None) -> dat
 def write_pending(key: ApiKey, *, actor: Actor, number: int, maker_ends_at: datetime | None) -> tuple[KeyVersion, str]:
     """Write a pending version and give its text, which exists in this process alone. Call it inside a transaction that holds the key.
 
-    Raises IntegrityError when the key has a pending version already.
+    Raises IntegrityError when the key has a pending version already, KeyTooStrongError when the version that asks is about to end.
     """
     now = timezone.now()
+    check_time_left(maker_ends_at, now)
     token = tokens.new_token(key.brand, key.environment, public_id=key.public_id)
     pepper_id = max(settings.KEY_PEPPERS)
     version = KeyVersion(
@@ -108,8 +110,8 @@ def carry_through(
             hold = _promote(version, overlap=overlap, retire_when_quiet=retire_when_quiet, end_previous=end_previous, actor=actor)
             details = {"version": version.pk, "number": version.number, "expires_at": version.expires_at}
             endings.tell(version.key, what, actor, reason, details)
-    except Exception:
-        abandon(version.pk, actor=actor)
+    except Exception as error:
+        _give_up(version, actor=actor, is_answered=not store.is_answer_lost(error))
         raise
     if hold is not None:
         try:
@@ -136,6 +138,19 @@ def abandon(version_id: str, *, actor: Actor) -> bool:
             version.key = key
             endings.retire(version, because="abandoned", actor=actor)
     return True
+
+
+def _give_up(version: KeyVersion, *, actor: Actor, is_answered: bool) -> None:
+    """Drop our own version, after our last call to the store.
+
+    If somebody else has ended it meanwhile, the store may have been looked at before our calls arrived there, so it is looked at again.
+    When all of them were answered (``is_answered``), nothing of ours can arrive any more, and nobody need wait for the end of our claim.
+    """
+    with transaction.atomic():
+        if not abandon(version.pk, actor=actor):
+            claims.unsettle(lock(version.key_id))
+        if is_answered:
+            KeyVersion.objects.filter(pk=version.pk, stage=Stage.RETIRED).update(claimed_until=None)
 
 
 def lock(key_id: str) -> ApiKey:
@@ -165,7 +180,7 @@ def _promote(
     if key.state not in (KeyState.ISSUING, KeyState.ACTIVE):
         raise SupersededError(f"The key is {key.state} now; no new version was issued.")
     # The first version of a key has nothing beside it, and its end cannot have come nearer: nobody knew of the key.
-    others = _read_others(version) if version.number > 1 else {}
+    others, again_at = _read_others(version, now) if version.number > 1 else ({}, None)
     if Stage.CURRENT in others:
         step = _Step(overlap, retire_when_quiet, end_previous, actor, now)
         _step_back(key, others[Stage.CURRENT], others.get(Stage.PREVIOUS), step)
@@ -175,7 +190,8 @@ def _promote(
     for name, value in changes.items():
         setattr(version, name, value)
     columns, is_mine = claims.unsettle_and_take(key, now)
-    columns |= {"state": KeyState.ACTIVE, "rotate_due_at": None, "rotate_overlap_seconds": None}
+    # Not settled at any time until the store has followed this: ``store.has_followed`` asks for it.
+    columns |= {"state": KeyState.ACTIVE, "rotate_due_at": None, "rotate_overlap_seconds": None, "store_settled_at": None}
     _update_key(key.pk, **columns)
     for name, value in columns.items():
         setattr(key, name, value)
@@ -186,7 +202,8 @@ def _promote(
     if predecessor is not None and predecessor.algorithm == Algorithm.OURS:
         stages.append((predecessor.pk, "previous"))
     wanted = staging.wanted_stages(stages)
-    return Hold(key, key.store_claim, now + claims.CLAIM_LASTS, key.store_generation, wanted, is_switching=predecessor is not None)
+    until, is_switching = now + claims.CLAIM_LASTS, predecessor is not None
+    return Hold(key, key.store_claim, until, key.store_generation, wanted, is_switching=is_switching, again_at=again_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,15 +225,19 @@ def _lock_again(key: ApiKey) -> None:
         setattr(key, name, value)
 
 
-def _read_others(version: KeyVersion) -> dict[str, KeyVersion]:
-    """Give the key's other open versions by stage, and take over the pending one's end, which may have come nearer."""
-    found = {row.stage: row for row in KeyVersion.objects.filter(key_id=version.key_id, stage__in=endings.OPEN_STAGES)}
+def _read_others(version: KeyVersion, now: datetime) -> tuple[dict[str, KeyVersion], datetime | None]:
+    """Give the key's other open versions by stage, and take over the pending one's end, which may have come nearer.
+
+    With them comes until when the maker of one that has ended may still be at work.
+    """
+    rows = list(KeyVersion.objects.filter(claims.that_matter(now), key_id=version.key_id))
+    found = {row.stage: row for row in rows if row.stage != Stage.RETIRED}
     mine = found.pop(Stage.PENDING, None)
     if mine is not None and mine.pk == version.pk:
         version.expires_at = mine.expires_at
     for row in found.values():
         row.key = version.key
-    return found
+    return found, claims.latest_maker(rows)
 
 
 def _step_back(key: ApiKey, current: KeyVersion, older: KeyVersion | None, step: _Step) -> None:

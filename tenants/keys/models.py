@@ -93,6 +93,7 @@ class ApiKey(models.Model):
     metadata = models.JSONField(default=dict)
     state = models.CharField(max_length=16, choices=KeyState.choices, default=KeyState.ISSUING)
     state_reason = models.CharField(max_length=500, blank=True)
+    disabled_by = models.CharField(max_length=200, blank=True)
     created_by = models.CharField(max_length=200)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -177,13 +178,15 @@ class KeyVersion(models.Model):
         ordering = ["-number"]
         verbose_name = "key version"
         indexes = [
-            models.Index(fields=["digest"], name="version_imported_idx", condition=Q(algorithm="hmac-sha256-of-sha256")),
             models.Index(fields=["expires_at"], name="version_expiry_idx", condition=Q(stage="current")),
             models.Index(fields=["retires_at"], name="version_retires_idx", condition=Q(stage="previous")),
             models.Index(fields=["claimed_until"], name="version_claimed_idx", condition=Q(stage="pending")),
         ]
         constraints = [
             models.UniqueConstraint(fields=["key", "number"], name="version_number_once"),
+            models.UniqueConstraint(
+                fields=["digest"], condition=Q(algorithm="hmac-sha256-of-sha256"), name="version_imported_once"
+            ),
             models.UniqueConstraint(fields=["key"], condition=Q(stage="pending"), name="version_one_pending"),
             models.UniqueConstraint(fields=["key"], condition=Q(stage="current"), name="version_one_current"),
             models.UniqueConstraint(fields=["key"], condition=Q(stage="previous"), name="version_one_previous"),

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from core.errors import FieldError, ForbiddenError
 from tenants.keys.inputs import Wish
+from tenants.keys.life import SHORTEST_LIFE
 from tenants.keys.models import ApiKey
 from tenants.keys.strength import Strength, excess
 
@@ -53,6 +54,12 @@ def check_making(wanted: Strength, within: Holder | None) -> None:
     """As :func:`check_strength`, for a key that is to be made: it ends no later than the version that asks for it."""
     if within is not None:
         _refuse(excess(wanted, replace(within.strength, ends_at=within.version_ends_at)))
+
+
+def check_time_left(maker_ends_at: datetime | None, now: datetime) -> None:
+    """Raise KeyTooStrongError when the version that asks is about to end, and what it made with it: a rotation would end the key."""
+    if maker_ends_at is not None and maker_ends_at < now + SHORTEST_LIFE:
+        _refuse({"expires_at": f"The key that asks expires itself at {maker_ends_at:%Y-%m-%dT%H:%M:%SZ}, in less than a minute."})
 
 
 def _refuse(found: dict[str, str]) -> None:

@@ -15,12 +15,12 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from core.actors import Actor
+from core.actors import Actor, ActorKind
 from core.audit.services import record
-from core.errors import ConflictError, FieldError, InvalidInputError
+from core.errors import ConflictError, FieldError, ForbiddenError, InvalidInputError
 from core.statements import Insert
 from core.transitions import change_state
-from tenants.inputs import clean_reason
+from tenants.inputs import clean_optional_reason, clean_reason
 from tenants.keys import claims, endings, inputs, making, selectors, store, tokens
 from tenants.keys.making import IssuedKey
 from tenants.keys.models import Algorithm, ApiKey, KeyPolicy, KeyState, KeyVersion, LeakAction, Stage, StoreState
@@ -40,6 +40,20 @@ class TenantNotServedError(ConflictError):
 
     code = "tenant-not-active"
     title = "The tenant is not active"
+
+
+class TooManyKeysError(ConflictError):
+    """The tenant has as many living keys as it may have (``CONTROLPLANE_KEYS_PER_TENANT``). Revoke some first."""
+
+    code = "too-many-keys"
+    title = "The tenant has too many keys"
+
+
+class DisabledByOperatorError(ForbiddenError):
+    """An operator has disabled this key; only an operator enables it again."""
+
+    code = "disabled-by-operator"
+    title = "An operator has disabled the key"
 
 
 class StaleKeyError(ConflictError):
@@ -66,7 +80,7 @@ def issue_key(
     key that it made, without its text. Raises InvalidInputError, NotFoundError, TenantNotServedError, ForbiddenError (stronger than
     ``within``), KeyStoreError when Secrets Manager did not confirm it: nothing was issued then.
     """
-    now = timezone.now()
+    now, reason = timezone.now(), clean_optional_reason(reason)
     wish = inputs.clean(now, known_scopes=known_scopes(settings.KEY_SCOPES), name=name, environment=environment, **fields)
     if reference is not None and (known := selectors.find_by_reference(tenant_id, reference)) is not None:
         return known
@@ -85,7 +99,7 @@ def import_key(
     Of an imported key only the digest is known, so it is not in Secrets Manager until then. Raises InvalidInputError (also for a hash that
     was imported before, by whomever), NotFoundError, TenantNotServedError.
     """
-    now = timezone.now()
+    now, reason = timezone.now(), clean_optional_reason(reason)
     wish = inputs.clean(now, known_scopes=known_scopes(settings.KEY_SCOPES), name=name, **{"environment": "live", **fields})
     hashed = sha256.strip().lower()
     if _SHA256.fullmatch(hashed) is None:
@@ -95,10 +109,10 @@ def import_key(
     pepper_id = max(settings.KEY_PEPPERS)
     with transaction.atomic():
         if selectors.find_imported(hashed) is not None:
-            raise inputs.refusal("/sha256", "This hash has been imported before.")
+            raise _imported_before()
         key = _new_key(tenant_id, wish, actor=actor, now=now, reference=None, within=None)
         change_state(key, to=KeyState.ACTIVE, sources=[KeyState.ISSUING], store_state=StoreState.EMPTY, store_due_at=None)
-        version = KeyVersion.objects.create(
+        version = KeyVersion(
             key=key,
             number=1,
             stage=Stage.CURRENT,
@@ -111,6 +125,11 @@ def import_key(
             promoted_at=now,
             expires_at=making.expiry(key, now, maker_ends_at=None),
         )
+        try:
+            with transaction.atomic():
+                version.save(force_insert=True)
+        except IntegrityError:
+            raise _imported_before() from None
         details: dict[str, object] = {"version": version.pk, "number": 1, "expires_at": version.expires_at}
         endings.tell(key, "key.imported", actor, reason, details)
     return key
@@ -133,6 +152,7 @@ def edit_key(
     if unknown := sorted(set(fields) - set(EDITABLE)):
         errors = tuple(FieldError(f"/{name}", "This cannot be changed.") for name in unknown)
         raise InvalidInputError("This cannot be changed.", errors=errors)
+    reason = clean_optional_reason(reason)
     wish = inputs.clean(timezone.now(), known_scopes=known_scopes(settings.KEY_SCOPES), **fields)
     with transaction.atomic():
         key = _locked_living(tenant_id, key_id, within)
@@ -181,7 +201,7 @@ def set_leak_action(*, actor: Actor, tenant_id: str, action: str, revision: int 
     """Decide what is done with this tenant's keys that are found in public; raises InvalidInputError, StaleKeyError."""
     if action not in LeakAction.values:
         raise inputs.refusal("/leak_action", f"This is {' or '.join(LeakAction.values)}.")
-    tenant = get_tenant(tenant_id)
+    tenant, reason = get_tenant(tenant_id), clean_optional_reason(reason)
     with transaction.atomic():
         policy, _ = KeyPolicy.objects.select_for_update().get_or_create(tenant=tenant)
         if revision is not None and policy.revision != revision:
@@ -206,6 +226,9 @@ def _new_key(
 ) -> ApiKey:
     tenant = get_tenant(tenant_id)
     require_served(tenant)
+    most = settings.KEYS_PER_TENANT
+    if ApiKey.objects.filter(tenant=tenant, ended_at__isnull=True).order_by()[most - 1 : most].exists():
+        raise TooManyKeysError(f"This tenant has {most} keys, which is as many as it may have. Revoke some first.")
     values: Mapping[str, Any] = {name: wish.get(name, getattr(ApiKey(), name)) for name in (*EDITABLE, "environment")}
     key = ApiKey(
         tenant=tenant,
@@ -228,6 +251,14 @@ def _new_key(
     except IntegrityError:
         raise ConflictError("Another request with this reference is making its key just now.", code="issuing") from None
     return key
+
+
+def _is_operators(actor: str) -> bool:
+    return actor.startswith(f"{ActorKind.OPERATOR}:")
+
+
+def _imported_before() -> InvalidInputError:
+    return inputs.refusal("/sha256", "This hash has been imported before.")
 
 
 def _bring_nearer(key: ApiKey, end: datetime | None) -> None:
@@ -253,7 +284,11 @@ def _switch(
     with transaction.atomic():
         key = _locked(tenant_id, key_id, within)
         if key.state != to:
-            change_state(key, to=to, sources=[source], state_reason=reason)
+            if to == KeyState.ACTIVE and _is_operators(key.disabled_by) and actor.kind is not ActorKind.OPERATOR:
+                raise DisabledByOperatorError("An operator has disabled this key; ask the operators to enable it.")
+            change_state(
+                key, to=to, sources=[source], state_reason=reason, disabled_by=str(actor) if to == KeyState.DISABLED else ""
+            )
             endings.tell(key, what, actor, reason, {})
     return key
 

@@ -20,13 +20,17 @@ CLOCK = system("keys")
 def record_settled(hold: Hold) -> str | None:
     """Write *settled* if nothing has changed since the rows were read; None when something has, or the claim is gone.
 
-    It is *empty* instead for a key of which only a digest is known. The overlap of a previous version begins here: whoever asks the store
-    gets the successor from now on, and the predecessor's time runs. With an overlap of nothing it is retired at once, which the store
-    has to follow in its turn.
+    It is *empty* instead for a key of which only a digest is known, and stays *unsettled* while the maker of a version that has ended may
+    still be at work: what it puts into the store is found by a last look when its claim has run out.
+
+    The overlap of a previous version begins here: whoever asks the store gets the successor from now on, and the predecessor's time
+    runs. With an overlap of nothing it is retired at once, which the store has to follow in its turn.
     """
     now = timezone.now()
-    state = StoreState.SETTLED if hold.wanted or not hold.key.is_living else StoreState.EMPTY
-    columns = {"store_state": state, "store_settled_at": now, "store_due_at": None, "store_failures": 0, "store_error": ""}
+    state, again_at = StoreState.SETTLED if hold.wanted or not hold.key.is_living else StoreState.EMPTY, None
+    if hold.again_at is not None and hold.again_at > now:
+        state, again_at = StoreState.UNSETTLED, hold.again_at
+    columns = {"store_state": state, "store_settled_at": now, "store_due_at": again_at, "store_failures": 0, "store_error": ""}
     if not hold.is_switching:
         if not claims.record(hold, **columns):
             return None
@@ -47,7 +51,7 @@ def record_loss(hold: Hold) -> str:
     key = hold.key
     with transaction.atomic():
         if not claims.record(hold, store_state=StoreState.LOST, store_due_at=None):
-            return StoreState.UNSETTLED
+            return claims.release(hold)
         details = {"name": key.name}
         record(action="key.store_lost", actor=CLOCK, target=key.pk, tenant_id=key.tenant_id, outcome="failed", details=details)
         publish(type="key.store_lost", subject=key.pk, tenant_id=key.tenant_id, data={"key": key.pk, **details})

@@ -12,7 +12,10 @@ https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValu
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from django.utils import timezone
 
 from core.actors import Actor
 from core.aws.errors import AwsAlreadyExistsError, AwsError
@@ -23,7 +26,7 @@ from tenants import clouds, naming
 from tenants.facts import TenantFacts
 from tenants.keys import claims, settling, staging
 from tenants.keys.claims import Hold
-from tenants.keys.models import ApiKey, KeyVersion
+from tenants.keys.models import Algorithm, ApiKey, KeyVersion, StoreState
 from tenants.selectors import facts_of
 
 logger = logging.getLogger(__name__)
@@ -58,35 +61,56 @@ def place_of(key: ApiKey, actor: Actor) -> Place:
     return Place(aws, facts, naming.key_secret(facts, key.pk))
 
 
-def put_pending(place: Place, version: KeyVersion, text: str) -> staging.Seen:
-    """Write a version's text as AWSPENDING, making the key's secret if need be, and read it back; gives the stages of all versions.
+def put_pending(place: Place, version: KeyVersion, text: str) -> Secret:
+    """Write a version's text as AWSPENDING, making the key's secret if need be, and give the secret as it was read back.
 
     Raises KeyStoreError, after which nobody knows whether it is there: abandon the version, never repeat it.
     """
     token = staging.token_of(version.pk)
     try:
         _ensure_container(place, is_first=version.number == 1)
+        if version.claimed_until is None or version.claimed_until <= timezone.now():
+            raise KeyStoreError("Making the key's secret took too long, so nothing was issued. Try again in a moment.")
         place.aws.secretsmanager.put_value(place.secret, text, token=token, stages=(staging.PENDING,))
-        seen = place.aws.secretsmanager.get_secret(place.secret).versions
+        seen = place.aws.secretsmanager.get_secret(place.secret)
     except AwsError as error:
         raise _unavailable(error, version.key_id) from error
-    if staging.PENDING not in seen.get(token, ()):
+    if staging.PENDING not in seen.versions.get(token, ()):
         raise KeyStoreError("The key was written and could not be read back.")
     return seen
+
+
+def is_answer_lost(error: Exception) -> bool:
+    """Say whether a call of :func:`put_pending` may still be carried out, because nobody heard its answer."""
+    return isinstance(error.__cause__, AwsError) and error.__cause__.answer_lost
+
+
+def has_followed(key: ApiKey, current: KeyVersion) -> bool:
+    """Say whether the store has handed out the current version since its promotion; of an imported version there is nothing to hand out.
+
+    Until then it hands out the predecessor, which must go on verifying, and the current version is findable by AWSPENDING alone, which the
+    next version would take away from it.
+    """
+    return current.algorithm != Algorithm.OURS or key.store_state != StoreState.UNSETTLED or key.store_settled_at is not None
 
 
 def converge(key_id: str, *, actor: Actor) -> str:
     """Bring a key's secret to what its rows say and give the resulting store state; never raises for what AWS answers.
 
-    When another worker holds the claim, or AWS refuses, the state stays *unsettled* and the clock comes back to it.
+    When another worker holds the claim, or AWS refuses, the state stays *unsettled* and the clock comes back to it. Whatever else breaks
+    is raised, once the key says so and the clock's next try is put off: nothing hides it, and it is not tried again every few seconds.
     """
     hold = claims.take(key_id)
     if hold is None:
         return str(ApiKey.objects.values_list("store_state", flat=True).get(pk=key_id))
-    return settle(hold, place_of(hold.key, actor))
+    try:
+        return settle(hold, place_of(hold.key, actor))
+    except Exception as error:
+        claims.postpone(hold, type(error).__name__)
+        raise
 
 
-def settle(hold: Hold, place: Place, *, seen: staging.Seen | None = None) -> str:
+def settle(hold: Hold, place: Place, *, seen: Secret | None = None) -> str:
     """Do what :func:`converge` does for a claim that is held. ``seen`` is what the caller has just read back, which saves a call."""
     try:
         return _settle(hold, place, seen)
@@ -96,19 +120,16 @@ def settle(hold: Hold, place: Place, *, seen: staging.Seen | None = None) -> str
         return claims.postpone(hold, code)
 
 
-def _settle(hold: Hold, place: Place, seen: staging.Seen | None) -> str:
+def _settle(hold: Hold, place: Place, seen: Secret | None) -> str:
     for _ in range(ROUNDS):
-        if not hold.wanted:
-            done = _remove(place)
-        else:
-            found = _look(place) if seen is None else seen
-            seen = None
-            if staging.is_lost(found, hold.wanted):
-                return settling.record_loss(hold)
-            todo = staging.moves(found, hold.wanted)
-            for move in todo:
-                _carry_out(place, move)
-            done = not todo
+        secret = seen or place.aws.secretsmanager.find_secret(place.secret)
+        seen = None
+        if not _may_act(hold, secret):
+            return claims.overslept(hold)
+        is_live = secret is None or secret.deleted_at is None
+        if is_live and staging.is_lost(secret.versions if secret else {}, hold.wanted):
+            return settling.record_loss(hold)
+        done = _follow(place, secret, hold.wanted)
         if hold.has_run_out:
             return claims.overslept(hold)
         if done:
@@ -120,10 +141,36 @@ def _settle(hold: Hold, place: Place, seen: staging.Seen | None) -> str:
     return claims.release(hold)
 
 
-def _look(place: Place) -> staging.Seen:
-    """Read the stages of all versions back; none when the secret is not there, or waits for its deletion."""
-    found = place.aws.secretsmanager.find_secret(place.secret)
-    return {} if found is None or found.deleted_at is not None else found.versions
+def _may_act(hold: Hold, secret: Secret | None) -> bool:
+    """Say whether the claim still stands, once the rows explain every version that the store shows.
+
+    A version that they do not know has ended, or was written after they were read. Rows are written before texts, so rows that are read
+    after the store tell which, and nothing is taken away from a version on its way.
+    """
+    if secret is None or set(secret.versions) <= set(hold.wanted.values()):
+        return not hold.has_run_out
+    return claims.read_again(hold)
+
+
+def _follow(place: Place, secret: Secret | None, wanted: Mapping[str, str]) -> bool:
+    """Make the calls that lead from the secret that was found to what is wanted; True when there were none to make.
+
+    A secret that waits for its deletion while a version of it is wanted is taken back: somebody deleted it by hand, or a worker that had
+    seen no use for it did so just when the next version was written.
+    """
+    if secret is None:
+        return True
+    if bool(wanted) == (secret.deleted_at is not None):
+        _require_ours(secret, place)
+        if wanted:
+            place.aws.secretsmanager.restore_secret(place.secret)
+        else:
+            place.aws.secretsmanager.delete_secret(place.secret, recovery_days=RECOVERY_DAYS)
+        return False
+    todo = staging.moves(secret.versions, wanted) if wanted else []
+    for move in todo:
+        _carry_out(place, move)
+    return not todo
 
 
 def _carry_out(place: Place, move: staging.Move) -> None:
@@ -131,16 +178,6 @@ def _carry_out(place: Place, move: staging.Move) -> None:
         place.aws.secretsmanager.move_stage(place.secret, move.stage, to_version=move.to, from_version=move.off)
     else:
         place.aws.secretsmanager.remove_stage(place.secret, move.stage, from_version=move.off)
-
-
-def _remove(place: Place) -> bool:
-    """Schedule the deletion, and say whether it was read back as gone."""
-    found = place.aws.secretsmanager.find_secret(place.secret)
-    if found is None or found.deleted_at is not None:
-        return True
-    _require_ours(found, place)
-    place.aws.secretsmanager.delete_secret(place.secret, recovery_days=RECOVERY_DAYS)
-    return False
 
 
 def _ensure_container(place: Place, *, is_first: bool) -> None:

@@ -1,14 +1,17 @@
 """What the clock does for keys: settle the store, drop what its maker left, end overlaps, rotate by schedule, remind, and end what has expired.
 
 Each function works through rows that are due, a bounded number at a time, and may run anywhere, at any time, twice. Losing the clock
-lengthens no life: whether a version is accepted is asked of the time at every use.
+lengthens no life: whether a version is accepted is asked of the time at every use. One key that breaks whoever works on it, for whatever
+reason, is logged and left for later: it holds up no other's.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -23,8 +26,10 @@ from tenants.lifecycle import SERVED
 
 logger = logging.getLogger(__name__)
 
+Item = TypeVar("Item", str, KeyVersion)
 CLOCK = system("keys")
 MOST = 200
+BUDGET_SECONDS = 30.0
 SEEN_EVERY = timedelta(days=1)
 SEEN_A_MINUTE = 20
 """So 28,800 keys a day are read back; with more, each is read back less often."""
@@ -35,7 +40,7 @@ ROTATION_PAUSE = timedelta(minutes=5)
 def abandon_unfinished() -> int:
     """Drop pending versions whose makers have died; gives how many."""
     due = KeyVersion.objects.filter(stage=Stage.PENDING, claimed_until__lte=timezone.now()).order_by("claimed_until")
-    return sum(making.abandon(version_id, actor=CLOCK) for version_id in ids_of(due, MOST))
+    return _each(ids_of(due, MOST), lambda version_id: making.abandon(version_id, actor=CLOCK))
 
 
 def settle_stores() -> int:
@@ -43,7 +48,7 @@ def settle_stores() -> int:
     now = timezone.now()
     free = Q(store_claimed_until__isnull=True) | Q(store_claimed_until__lte=now)
     due = ApiKey.objects.filter(free, store_state=StoreState.UNSETTLED, store_due_at__lte=now).order_by("store_due_at")
-    return sum(store.converge(key_id, actor=CLOCK) == StoreState.SETTLED for key_id in ids_of(due, MOST))
+    return _each(ids_of(due, MOST), lambda key_id: store.converge(key_id, actor=CLOCK) == StoreState.SETTLED)
 
 
 def look_again() -> int:
@@ -61,8 +66,8 @@ def end_overlaps() -> int:
     now = timezone.now()
     over = Q(retires_at__lte=now) | Q(expires_at__lte=now)
     due = KeyVersion.objects.filter(over, stage=Stage.PREVIOUS).order_by("retires_at")
-    ended = sum(rotation.retire_if_over(version_id, because="overlap-over", actor=CLOCK) for version_id in ids_of(due, MOST))
-    return ended + sum(rotation.retire_if_over(version_id, because="quiet", actor=CLOCK) for version_id in _quiet(now))
+    ended = _each(ids_of(due, MOST), lambda pk: rotation.retire_if_over(pk, because="overlap-over", actor=CLOCK))
+    return ended + _each(_quiet(now), lambda pk: rotation.retire_if_over(pk, because="quiet", actor=CLOCK))
 
 
 def rotate_due() -> int:
@@ -102,24 +107,30 @@ def end_expired() -> int:
     due = ApiKey.objects.filter(
         state__in=(KeyState.ACTIVE, KeyState.DISABLED), versions__stage=Stage.CURRENT, versions__expires_at__lte=now
     )
-    return sum(_expire(key_id, now) for key_id in ids_of(due.order_by("versions__expires_at"), MOST))
+    return _each(ids_of(due.order_by("versions__expires_at"), MOST), lambda key_id: _expire(key_id, now))
 
 
 def remind() -> int:
     """Raise ``key.expiring`` 30, 7 and 1 days before a current version expires; gives how many. What was missed is not made up for."""
     now = timezone.now()
-    reminded = 0
-    for version in _expiring(now):
-        days = life.due_reminder(now, version.expires_at, version.reminded_days)
-        if days is None:
-            continue
-        with transaction.atomic():
-            fresh = KeyVersion.objects.filter(pk=version.pk, reminded_days=version.reminded_days, stage=Stage.CURRENT)
-            if fresh.update(reminded_days=days):
-                details: dict[str, object] = {"version": version.pk, "days": days, "expires_at": version.expires_at}
-                endings.tell(version.key, "key.expiring", CLOCK, "", details)
-                reminded += 1
-    return reminded
+    return _each(_expiring(now), lambda version: _remind(version, now))
+
+
+def _each(items: Iterable[Item], act: Callable[[Item], bool]) -> int:
+    """Act on each and give how often that did something. What breaks on one is logged and keeps no other from its turn.
+
+    After BUDGET_SECONDS the rest is left to the next turn: where AWS does not answer, each call takes its whole time-out.
+    """
+    done, give_up_at = 0, time.monotonic() + BUDGET_SECONDS
+    for item in items:
+        if time.monotonic() >= give_up_at:
+            logger.warning("the clock's time for keys was up before its work was done")
+            break
+        try:
+            done += act(item)
+        except Exception:
+            logger.exception("the clock could not work on a key", extra={"row": getattr(item, "pk", item)})
+    return done
 
 
 def _quiet(now: datetime) -> Iterator[str]:
@@ -152,8 +163,24 @@ def _rotate(key: ApiKey) -> bool:
         )
     except DomainError as error:
         logger.info("a rotation that was due was refused: %s", error, extra={"key": key.pk})
-        ApiKey.objects.filter(pk=key.pk, rotate_due_at=key.rotate_due_at).update(rotate_due_at=timezone.now() + ROTATION_PAUSE)
+    except Exception:
+        logger.exception("a rotation that was due broke", extra={"key": key.pk})
+    else:
+        return True
+    ApiKey.objects.filter(pk=key.pk, rotate_due_at=key.rotate_due_at).update(rotate_due_at=timezone.now() + ROTATION_PAUSE)
+    return False
+
+
+def _remind(version: KeyVersion, now: datetime) -> bool:
+    days = life.due_reminder(now, version.expires_at, version.reminded_days)
+    if days is None:
         return False
+    with transaction.atomic():
+        fresh = KeyVersion.objects.filter(pk=version.pk, reminded_days=version.reminded_days, stage=Stage.CURRENT)
+        if not fresh.update(reminded_days=days):
+            return False
+        details: dict[str, object] = {"version": version.pk, "days": days, "expires_at": version.expires_at}
+        endings.tell(version.key, "key.expiring", CLOCK, "", details)
     return True
 
 

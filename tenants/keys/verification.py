@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import F
 from django.utils import timezone
 
 from tenants.keys import cidrs, life, selectors, tokens
@@ -99,7 +100,8 @@ def _find(text: str) -> KeyVersion | None:
     if token is None:
         return _find_foreign(text)
     rows = KeyVersion.objects.filter(key__public_id=token.public_id).select_related("key__tenant")
-    candidates = list(rows.order_by("-number")[:MOST_CANDIDATES])
+    # The open ones first: rotations that failed leave retired versions above the current one, as many as there were tries.
+    candidates = list(rows.order_by(F("retired_at").desc(nulls_first=True), "-number")[:MOST_CANDIDATES])
     found = None
     for version in candidates:
         if belongs(text, version):

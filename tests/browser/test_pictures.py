@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from django.contrib.auth.models import User
 
+from tenants.models import Tenant
 from tests.browser.conftest import Watched
 from tests.controlplane.console.made_up import fill
+from tests.controlplane.console.made_up_keys import fill_keys
 from tests.controlplane.console.people import account
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ MOST_BYTES = 300_000
 def test_pictures_for_the_readme(watched: Callable[..., Watched], world: PretendAws, ada: User) -> None:
     account("martin", "operator", first_name="Martin", last_name="Osei")
     story = fill(world)
+    keys = fill_keys(
+        list(Tenant.objects.filter(state="active", name__in=("Northwind Learning", "Harbour Street College", "Fjordskolen")))
+    )
     page_of = {role: f"/console/tenants/tenant/{tenant.pk}" for role, tenant in story.items()}
     PICTURES.mkdir(parents=True, exist_ok=True)
     for name, path, theme, size in (
@@ -31,6 +36,7 @@ def test_pictures_for_the_readme(watched: Callable[..., Watched], world: Pretend
         ("tenant-timeline-dark", f"{page_of['running']}/change/", "dark", (1360, 860)),
         ("tenant-failed-light", f"{page_of['failed']}/change/", "light", (1360, 1000)),
         ("change-tier-light", f"{page_of['moved']}/act/change_tier/?tier=basic", "light", (1360, 1120)),
+        ("key-rotating-light", f"/console/keys/apikey/{keys['rotating'].pk}/change/", "light", (1360, 960)),
         ("tenants-narrow-dark", "/console/tenants/tenant/", "dark", (390, 844)),
     ):
         console = watched(theme=theme, size=dict(zip(("width", "height"), size, strict=True)))

@@ -18,6 +18,12 @@ SESSION = base64.b64encode(bytes(range(256))).decode()
 
 # The text, and the part of it that must be gone.
 LEAKS = {
+    "a key after a letter": ("écpk_live_7QmXcT2bLw9ZrK4a_h3Vt0pQyh3Vt0pQyh3Vt0pQyh3Vt0pQy1234567", "h3Vt0pQy"),
+    "a key after an underscore": ("id_cpk_live_7QmXcT2bLw9ZrK4a_h3Vt0pQyh3Vt0pQyh3Vt0pQyh3Vt0pQy1234567", "h3Vt0pQy"),
+    "a key after a long word": (
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaacpk_live_7QmXcT2bLw9ZrK4a_h3Vt0pQyh3Vt0pQyh3Vt0pQyh3Vt0pQy1234567",
+        "h3Vt0pQy",
+    ),
     "password=": ("login password=hunter2!x failed", "hunter2!x"),
     "password:": ("Password: hunter2!x", "hunter2!x"),
     "JSON": ('{"TemporaryPassword": "hunter2 with \\" quotes", "Username": "u"}', "hunter2"),

@@ -1,7 +1,7 @@
-"""The public keys that a scanner signs with, read over HTTP and kept in this process for an hour.
+"""The public keys that a scanner signs with, read over HTTP and kept in this process: for an hour, and for a day where they cannot be had anew.
 
 A stranger who makes up key identifiers can make us ask for the keys once a minute and no more often. While the last attempt has
-failed, what is not in a fresh set of keys is not known to be wrong: the caller is told to come again.
+failed, what is not among the keys is not known to be wrong: the caller is told to come again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ logger = logging.getLogger(__name__)
 FRESH_SECONDS = 3_600.0
 PAUSE_SECONDS = 60.0
 """Between two questions, whoever asks for whatever identifier."""
-PAUSE_AFTER_FAILURE_SECONDS = 10.0
+PAUSE_AFTER_FAILURE_SECONDS, LONGEST_PAUSE_SECONDS = 10.0, 900.0
+"""After a failure, doubling: a key server that turns us away for asking too often is not won over by asking more."""
+STALE_SECONDS = 86_400.0
+"""How long the last set of keys goes on where a new one cannot be had. A key that was withdrawn meanwhile signs for a day longer, and a forged
+report still has to hold the text of a key to do anything."""
 STEP_SECONDS, WHOLE_SECONDS = 2.0, 5.0
 """The time-out of one step of the exchange, and how long all of it may take."""
 MOST_BYTES = 256 * 1024
@@ -49,15 +53,15 @@ class KeyServerError(Exception):
 
 
 class PublicKeys:
-    """The keys of one address. Safe among threads; only one of them asks at a time, and the others wait for its answer."""
+    """The keys of one address. Safe among threads; only one of them asks at a time."""
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.url = url
         self._clock = clock
         self._lock = threading.Lock()
         self._keys: Keys = {}
-        self._fresh_until = self._not_before = float("-inf")
-        self._has_failed = False
+        self._fresh_until = self._stale_until = self._not_before = float("-inf")
+        self._failures = 0
 
     def find(self, identifier: str) -> EllipticCurvePublicKey | None:
         """Give the key with this identifier; None when there is none. Raises LeakKeysUnavailableError when that cannot be told."""
@@ -65,16 +69,23 @@ class PublicKeys:
             return None
         if (key := self._fresh().get(identifier)) is not None:
             return key
-        with self._lock:
-            if identifier not in self._fresh() and self._clock() >= self._not_before:
-                self._ask()
-            keys = self._fresh()
-            if identifier not in keys and (self._has_failed or not keys):
-                raise self._unavailable()
-            return keys.get(identifier)
+        # Only whoever finds no keys at all waits for somebody who is asking: a stranger's made-up identifier must not hold threads.
+        if self._lock.acquire(blocking=not self._usable()):
+            try:
+                if identifier not in self._fresh() and self._clock() >= self._not_before:
+                    self._ask()
+            finally:
+                self._lock.release()
+        keys = self._usable()
+        if identifier not in keys and (self._failures or not keys):
+            raise self._unavailable()
+        return keys.get(identifier)
 
     def _fresh(self) -> Keys:
         return self._keys if self._clock() < self._fresh_until else {}
+
+    def _usable(self) -> Keys:
+        return self._keys if self._clock() < self._stale_until else {}
 
     def _ask(self) -> None:
         try:
@@ -83,11 +94,14 @@ class PublicKeys:
             logger.warning(
                 "the public keys of a secret scanner could not be read", extra={"error": f"{type(error).__name__}: {error}"}
             )
-            self._has_failed = True
-            self._not_before = self._clock() + PAUSE_AFTER_FAILURE_SECONDS
+            self._not_before = self._clock() + min(
+                LONGEST_PAUSE_SECONDS, PAUSE_AFTER_FAILURE_SECONDS * 2.0 ** min(self._failures, 16)
+            )
+            self._failures += 1
             return
-        self._has_failed = False
+        self._failures = 0
         self._fresh_until = self._clock() + FRESH_SECONDS
+        self._stale_until = self._clock() + STALE_SECONDS
         self._not_before = self._clock() + PAUSE_SECONDS
 
     def _unavailable(self) -> LeakKeysUnavailableError:

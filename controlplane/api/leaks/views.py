@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from controlplane.api import problems
 from controlplane.api.answers import answer
+from controlplane.api.authentication import ADVICE
 from controlplane.api.errors import BodyTooLargeError, MethodNotAllowedError, UnauthenticatedError
 from controlplane.api.leaks.public_keys import PublicKeys
 from controlplane.api.parsers import parse_json
@@ -56,10 +57,10 @@ def _signed_body(request: HttpRequest) -> bytes:
     identifier, signature = request.headers.get(IDENTIFIER, ""), request.headers.get(SIGNATURE, "")
     key = public_keys(settings.GITHUB_KEYS_URL).find(identifier) if identifier and signature else None
     if key is None:
-        raise UnauthenticatedError()
+        raise UnauthenticatedError(ADVICE)
     raw = _body(request)
     if not scanners.is_signed(raw, signature, key):
-        raise UnauthenticatedError()
+        raise UnauthenticatedError(ADVICE)
     return raw
 
 
@@ -71,7 +72,7 @@ def _body(request: HttpRequest) -> bytes:
     try:
         raw = request.read(MAX_BODY_BYTES + 1)
     except OSError:  # it ended early: whoever sent it is not there any more, and no signature fits what has come
-        raise UnauthenticatedError() from None
+        raise UnauthenticatedError(ADVICE) from None
     if len(raw) > MAX_BODY_BYTES:
         raise BodyTooLargeError(f"A report may have at most {MAX_BODY_BYTES} bytes.")
     return bytes(raw)

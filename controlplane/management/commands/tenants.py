@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from controlplane.commandline import onboarding, rows
+from controlplane.commandline.results import write_results
 from core.actors import operator
 from core.errors import DomainError
 from provisioning import drift, selectors, services
@@ -115,7 +116,7 @@ class Command(BaseCommand):
                     outcomes, timeout_seconds=options["timeout"], told=lambda done: progress.update(watching, completed=done)
                 )
         results = options["results"] or path.with_name(f"{path.name}.result.csv")
-        onboarding.write_results(results, outcomes)
+        write_results(results, onboarding.Outcome, outcomes)
         for outcome in outcomes:
             if outcome.outcome not in ("onboarded", "pending"):
                 where = f", column {outcome.column}" if outcome.column else ""

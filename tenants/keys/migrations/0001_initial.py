@@ -65,6 +65,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("state_reason", models.CharField(blank=True, max_length=500)),
+                ("disabled_by", models.CharField(blank=True, max_length=200)),
                 ("created_by", models.CharField(max_length=200)),
                 ("created_at", models.DateTimeField()),
                 ("expires_at", models.DateTimeField(blank=True, null=True)),
@@ -243,10 +244,10 @@ class Migration(migrations.Migration):
                 condition=models.Q(("leak_action__in", ["revoke", "rotate"])), name="key_policy_leak_action_known"
             ),
         ),
-        migrations.AddIndex(
+        migrations.AddConstraint(
             model_name="keyversion",
-            index=models.Index(
-                condition=models.Q(("algorithm", "hmac-sha256-of-sha256")), fields=["digest"], name="version_imported_idx"
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("algorithm", "hmac-sha256-of-sha256")), fields=("digest",), name="version_imported_once"
             ),
         ),
         migrations.AddIndex(

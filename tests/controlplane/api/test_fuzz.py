@@ -83,7 +83,7 @@ def there(acme: Tenant, globex: Tenant, initech: Tenant) -> dict[str, str]:
 def a_store_that_takes_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """These are about what is sent to us; what we send to Secrets Manager has tests of its own."""
     monkeypatch.setattr(store, "put_pending", lambda *_: {})
-    monkeypatch.setattr(store, "converge", lambda *_, **__: "settled")
+    monkeypatch.setattr(store, "settle", lambda *_, **__: "settled")
 
 
 def check(answer: Any) -> None:

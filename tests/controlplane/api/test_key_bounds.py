@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from tenants.keys import store
+from tenants.keys.claims import Hold
 from tenants.keys.models import ApiKey, KeyVersion
 from tenants.models import Tenant
 from tests.controlplane.api.held import Held, add_version, hold
@@ -22,7 +23,12 @@ RANGE = ["127.0.0.0/8"]
 @pytest.fixture(autouse=True)
 def a_store_that_takes_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "put_pending", lambda *_: {})
-    monkeypatch.setattr(store, "converge", lambda *_, **__: "settled")
+
+    def settle(hold: Hold, *_: object, **__: object) -> str:
+        ApiKey.objects.filter(pk=hold.key.pk).update(store_state="settled", store_settled_at=timezone.now())
+        return "settled"
+
+    monkeypatch.setattr(store, "settle", settle)
 
 
 @pytest.fixture

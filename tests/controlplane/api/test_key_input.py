@@ -74,7 +74,7 @@ def nothing_goes_to_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a bad request reached the store")
 
     monkeypatch.setattr(store, "put_pending", refuse)
-    monkeypatch.setattr(store, "converge", refuse)
+    monkeypatch.setattr(store, "settle", refuse)
 
 
 @pytest.mark.parametrize("how", {**WRONG, **OF_A_NEW_ONE})

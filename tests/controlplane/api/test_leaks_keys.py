@@ -12,7 +12,14 @@ import httpx
 import pytest
 
 from controlplane.api.leaks import public_keys, views
-from controlplane.api.leaks.public_keys import FRESH_SECONDS, KeyServerError, LeakKeysUnavailableError, PublicKeys, fetch_keys
+from controlplane.api.leaks.public_keys import (
+    FRESH_SECONDS,
+    STALE_SECONDS,
+    KeyServerError,
+    LeakKeysUnavailableError,
+    PublicKeys,
+    fetch_keys,
+)
 from controlplane.env import SettingError
 from tests.controlplane.api.scanner import KeyServer, Scanner, Signer
 from tests.controlplane.conftest import ReadSettings
@@ -88,10 +95,12 @@ def test_while_the_server_is_gone_fresh_keys_serve_and_unknown_ones_are_to_come_
             keys.find("two")
     assert server.asked == 2
     clock.now += FRESH_SECONDS
+    assert keys.find("one") is not None  # an old set for a day, rather than refusing every genuine report
+    clock.now += STALE_SECONDS
     with pytest.raises(LeakKeysUnavailableError):
         keys.find("one")
     server.answer = server.serve
-    clock.now += 11
+    clock.now += 61
     assert keys.find("one") is not None
 
 
@@ -117,7 +126,6 @@ ANSWERS: dict[str, tuple[int, bytes, dict[str, str]]] = {
         b'{"public_keys": [1, {}, {"key_identifier": 1, "key": "x"}, {"key_identifier": "a", "key": "x"}]}',
         {},
     ),
-    "too much": (200, b" " * (public_keys.MOST_BYTES + 1), {}),
     "packed": (200, b"\x1f\x8b\x08", {"Content-Encoding": "gzip"}),
 }
 
@@ -127,6 +135,16 @@ def test_an_answer_that_cannot_be_used(server: KeyServer, name: str) -> None:
     status, raw, headers = ANSWERS[name]
     server.answer = lambda handler: server.send(handler, raw, status, **headers)
     with pytest.raises(KeyServerError):
+        fetch_keys(server.url)
+
+
+def test_a_long_answer_is_left_though_it_could_be_used(server: KeyServer) -> None:
+    good = json.dumps({"public_keys": server.entries}).encode()
+    within = good + b" " * (public_keys.MOST_BYTES - len(good))
+    server.answer = lambda handler: server.send(handler, within)
+    assert set(fetch_keys(server.url)) == {"one"}
+    server.answer = lambda handler: server.send(handler, within + b" ")
+    with pytest.raises(KeyServerError, match="more than"):
         fetch_keys(server.url)
 
 

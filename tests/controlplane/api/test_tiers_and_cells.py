@@ -21,12 +21,14 @@ def test_tiers_are_listed_by_code(api: Machine, tiers: Any) -> None:
 
 
 def test_a_tier_is_added(api: Machine) -> None:
-    answer = api.post("tiers", {**GOLD, "rate_per_second": 99, "sso_allowed": True, "reason": "spring offer"})
+    asked = {"rate_per_second": 99, "sso_allowed": True, "key_overlap_seconds": 600, "key_quiet_seconds": 120}
+    answer = api.post("tiers", {**GOLD, **asked, "reason": "spring offer"})
     assert (answer.status, answer.headers["Location"]) == (201, "/api/v1/tiers/gold")
     shown = api.get("tiers/gold")
     assert shown.body == answer.body
     assert shown.headers["ETag"] == answer.headers["ETag"]
-    assert (shown.body["rate_per_second"], shown.body["sso_allowed"], shown.body["burst"]) == (99, True, 20)
+    assert {name: shown.body[name] for name in asked} == asked
+    assert shown.body["burst"] == 20
     event = AuditEvent.objects.get(action="tier.created")
     assert api.row is not None
     assert (event.actor_id, event.reason) == (api.row.pk, "spring offer")
@@ -55,6 +57,8 @@ def test_a_tier_is_changed_against_the_version_that_was_read(api: Machine, tiers
         ({"rate_per_second": 2**31}, "/rate_per_second"),
         ({"quota_per_day": 2**63}, "/quota_per_day"),
         ({"weight": 40_000}, "/weight"),
+        ({"key_quiet_seconds": -1}, "/key_quiet_seconds"),
+        ({"key_quiet_seconds": "3600"}, "/key_quiet_seconds"),
         ({"sso_allowed": "true"}, "/sso_allowed"),
         ({"sso_allowed": 1}, "/sso_allowed"),
         ({"sso_allowed": None}, "/sso_allowed"),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import time_machine
+from django.db import transaction
 from django.utils import timezone
 
+from core.actors import operator
 from tenants.keys import tokens
+from tenants.keys.endings import tell
 from tenants.keys.models import ApiKey, KeyUse, KeyVersion
 from tenants.models import Tenant
 
@@ -71,6 +75,12 @@ def use(version: KeyVersion, calls: list[int], *, address: str = "192.0.2.17", m
     KeyVersion.objects.filter(pk=version.pk).update(last_used_at=now - timedelta(minutes=minutes_ago), last_used_from=address)
 
 
+def happened(key: ApiKey, what: str, reason: str, at: datetime) -> None:
+    """Have something written to the audit log, at a time."""
+    with time_machine.travel(at), transaction.atomic():
+        tell(key, what, operator("martin", "Martin Osei"), reason, {})
+
+
 def fill_keys(tenants: list[Tenant]) -> dict[str, ApiKey]:
     """Fill the console with keys in every condition; gives those that stories are told about, by role."""
     now = timezone.now()
@@ -85,6 +95,12 @@ def fill_keys(tenants: list[Tenant]) -> dict[str, ApiKey]:
         rotate_every_days=60,
         metadata={"team": "platform", "service": "player"},
     )
+    for days, what, reason in (
+        (58, "key.issued", ""),
+        (57, "key.rotated", "Quarterly rotation, CT-118"),
+        (1, "key.rotated", "Its holder left"),
+    ):
+        happened(rotating, what, reason, now - days * DAY)
     old, new = rotating.versions.get(number=2), rotating.versions.get(number=3)
     use(old, [dice.randint(900, 1400) if hour < 13 else max(0, 900 - 90 * (hour - 12)) for hour in range(24)], minutes_ago=41)
     use(new, [0 if hour < 13 else 110 * (hour - 12) for hour in range(24)], address="203.0.113.40", minutes_ago=0.4)

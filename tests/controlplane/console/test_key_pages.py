@@ -147,6 +147,19 @@ def test_only_lawful_acts_are_offered(operator: Client, keys: dict[str, ApiKey],
     assert {act.name for act in operator.get(page_of(keys[role])).context["acts"]} == acts
 
 
+def test_a_leak_is_told_apart_by_what_is_still_open(operator: Client, acme: Tenant) -> None:
+    hour_ago = timezone.now() - timedelta(hours=1)
+    replaced = made_up_key(acme, "replaced", leaked_at=hour_ago, versions=({}, {"promoted_at": timezone.now()}))
+    assert "The version that was found is refused" in text_of(operator, page_of(replaced))
+    overlapping = made_up_key(
+        acme, "overlapping", leaked_at=hour_ago, versions=({"stage": "previous"}, {"promoted_at": timezone.now()})
+    )
+    assert "Version 1 may be what was found, and it works on" in text_of(operator, page_of(overlapping))
+    owed = made_up_key(acme, "owed", leaked_at=hour_ago, rotate_due_at=hour_ago)
+    assert "Whoever found it can use it" in text_of(operator, page_of(owed))
+    assert key_counts.trouble().leaked == 1
+
+
 def test_a_rotation_under_way_is_not_begun_again(operator: Client, acme: Tenant) -> None:
     key = made_up_key(acme)
     made_up_version(key, 2, stage="pending", promoted_at=None, claimed_until=timezone.now() + timedelta(minutes=1))

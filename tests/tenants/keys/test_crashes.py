@@ -14,10 +14,15 @@ import pytest
 from django.db import connection, transaction
 
 from core.errors import DomainError
+from tenants.keys import claims, store, tending
+from tenants.keys.store import KeyStoreError
+from tenants.keys.verification import MOST_CANDIDATES, Code, verify
 from tenants.models import Cell
+from tenants.naming import key_secret
+from tenants.selectors import facts_of
 from tests import faults
 from tests.faults import Crash
-from tests.tenants.keys.stories import STORIES, broken_promises_after, broken_promises_now, goes_on, mend, scene_of
+from tests.tenants.keys.stories import HOUR, STORIES, broken_promises_after, broken_promises_now, goes_on, mend, scene_of
 from tests.tenants.keys.world import StoreEyes, new_tenant
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -152,3 +157,39 @@ def test_a_refusal_at_any_call_and_from_any_call_on_is_survived(
     for number, call in enumerate(calls_of(cell, name), 1):
         breaking = faults.inject("*", "*", occurrence=number, when=when, error=error, times=times)
         break_it(cell, store_eyes, name, breaking, f"{error} {when} call {number}, {call}")
+
+
+def test_rotations_that_failed_do_not_push_the_current_version_out_of_sight(cell: Cell, store_eyes: StoreEyes) -> None:
+    with scene_of(new_tenant(cell)) as scene:
+        scene.issue()
+        for _ in range(MOST_CANDIDATES + 1):
+            with faults.inject("secretsmanager", "PutSecretValue", error="outage"), pytest.raises(KeyStoreError):
+                scene.rotate()
+        assert verify(scene.given[0]).code is Code.VALID
+        scene.rotate(overlap=HOUR)
+        assert [verify(text).code for text in scene.given] == [Code.VALID, Code.VALID]
+
+
+def test_a_secret_that_was_deleted_by_hand_is_taken_back(cell: Cell, store_eyes: StoreEyes) -> None:
+    with scene_of(new_tenant(cell)) as scene:
+        scene.issue()
+        name = key_secret(facts_of(scene.tenant), scene.key_id)
+        store_eyes.client.delete_secret(SecretId=name, RecoveryWindowInDays=7)
+        assert store_eyes.current_text(scene.key) == ""
+        claims.look_again(scene.tenant.pk)
+        assert tending.settle_stores() == 1
+        assert store_eyes.text(scene.key) == scene.given[0]
+        assert store_eyes.faults(scene.key) == []
+
+
+def test_what_fails_after_the_promotion_does_not_cost_the_caller_the_text(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise RuntimeError("a bug")
+
+    with scene_of(new_tenant(cell)) as scene:
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "converge", fail)
+            scene.issue()
+        assert verify(scene.given[0]).code is Code.VALID
+        mend(scene)
+        assert scene.key.store_state == "settled"

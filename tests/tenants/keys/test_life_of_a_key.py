@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
 from django.utils import timezone
 
-from core.errors import ConflictError, NotFoundError
+from core.actors import Actor, ActorKind
+from core.audit.models import AuditEvent
+from core.errors import ConflictError, InvalidInputError, NotFoundError
 from tenants.keys import claims, rotation, selectors, services, tending, tokens
 from tenants.keys.models import ApiKey
 from tenants.keys.verification import Code, verify
@@ -90,7 +95,6 @@ def test_an_expired_key_is_refused_and_then_ended(acme: Tenant, store_eyes: Stor
 
 
 def test_an_imported_key_verifies_and_becomes_ours_at_its_first_rotation(acme: Tenant, store_eyes: StoreEyes) -> None:
-    import hashlib
 
     foreign = "sk_foreign_4eC39HqLyjWDarjtT1zdp7dc"
     key = services.import_key(
@@ -124,3 +128,42 @@ def test_a_repair_of_the_tenant_reads_its_keys_back(acme: Tenant, globex: Tenant
     assert claims.look_again(acme.pk) == 1
     assert tending.settle_stores() == 1
     assert ApiKey.objects.get(pk=issued.key.pk).store_settled_at > other.key.store_settled_at
+
+
+def test_of_two_that_import_one_hash_at_once_the_database_lets_one(
+    acme: Tenant, globex: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = hashlib.sha256(b"one text for two").hexdigest()
+    services.import_key(actor=OLGA, tenant_id=acme.pk, name="first", sha256=hashed)
+    monkeypatch.setattr(selectors, "find_imported", lambda _: None)  # the other has looked before the first was there
+    with pytest.raises(InvalidInputError, match="imported before"):
+        services.import_key(actor=OLGA, tenant_id=globex.pk, name="second", sha256=hashed)
+    assert not ApiKey.objects.filter(tenant=globex).exists()
+
+
+def test_a_tenant_has_as_many_keys_as_it_may_have(acme: Tenant, globex: Tenant, settings: Any) -> None:
+    settings.KEYS_PER_TENANT = 2
+    first, _ = issue(acme), issue(acme)
+    with pytest.raises(services.TooManyKeysError, match="has 2 keys"):
+        issue(acme)
+    issue(globex)
+    services.revoke_key(actor=OLGA, tenant_id=acme.pk, key_id=first.key.pk, reason="room for another")
+    assert verify(issue(acme).text).code is Code.VALID
+
+
+def test_only_an_operator_enables_what_an_operator_disabled(acme: Tenant) -> None:
+    key = issue(acme).key
+    mine, theirs = {"tenant_id": acme.pk, "key_id": key.pk, "reason": "x"}, Actor(ActorKind.KEY, "key_other")
+    services.disable_key(actor=OLGA, **mine)
+    with pytest.raises(services.DisabledByOperatorError):
+        services.enable_key(actor=theirs, **mine)
+    services.enable_key(actor=OLGA, **mine)
+    services.disable_key(actor=theirs, **mine)
+    assert services.enable_key(actor=theirs, **mine).state == "active"
+
+
+def test_a_name_that_looks_like_a_secret_by_now_keeps_nothing_from_being_told(acme: Tenant) -> None:
+    key = issue(acme).key
+    ApiKey.objects.filter(pk=key.pk).update(name="Bearer 0123456789abcdef")
+    services.revoke_key(actor=OLGA, tenant_id=acme.pk, key_id=key.pk, reason="found in public")
+    assert json.loads(AuditEvent.objects.get(action="key.revoked", target=key.pk).details_json)["name"] == "[not shown]"

@@ -83,7 +83,7 @@ class StoreEyes:
     def text(self, key: ApiKey, stage: str = staging.CURRENT) -> str:
         """Give the text that bears a stage."""
         name = key_secret(facts_of(key.tenant), key.pk)
-        return str(self.client.get_secret_value(SecretId=name, VersionStage=stage)["SecretString"])
+        return str(self.client.get_secret_value(SecretId=name, VersionStage=stage).get("SecretString"))
 
     def current_text(self, key: ApiKey) -> str:
         """Give what a workload is handed out that asks for the key now; empty when it is handed out nothing."""
