@@ -5,8 +5,7 @@ until that has happened (``tenants.members.telling.unsettle``), so that a lost m
 transaction. What decides whether a person may come in is the row and not the pool: the pool follows.
 
 The first administrator's user is the onboarding's (``provisioning.resources.administrator``): it is neither made nor deleted here while its
-tenant lives, and its attributes are left to that. Disabling or removing that member takes effect in the portal at once; in the pool until the next
-drift repair, which knows nothing of members and enables the user again.
+tenant lives, and its attributes are left to that. Whether it is enabled both know from ``Tenant.admin_enabled``.
 """
 
 from __future__ import annotations

@@ -85,3 +85,4 @@ class TenantFacts:
     cell: CellFacts
     admin_email: str
     admin_name: str = ""
+    admin_enabled: bool = True

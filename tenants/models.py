@@ -108,7 +108,8 @@ class Tenant(models.Model):
 
     ``id`` separates it from every other in AWS; ``slug`` is only how people call it, and ``skeleton`` what the slug looks like, so that
     no two tenants can be mistaken for each other. ``tier`` is what it should have; what it has is in the ledger. ``revision`` counts
-    changes for optimistic edits. A closed tenant keeps its row and its slug for ever.
+    changes for optimistic edits. ``admin_enabled`` is whether the first administrator may come in, which
+    ``tenants.members`` decides and the engine carries out. A closed tenant keeps its row and its slug for ever.
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=new_tenant_id, editable=False)
@@ -120,6 +121,7 @@ class Tenant(models.Model):
     cell = models.ForeignKey(Cell, on_delete=models.PROTECT, related_name="tenants")
     admin_email = models.EmailField(max_length=254)
     admin_name = models.CharField(max_length=200, blank=True)
+    admin_enabled = models.BooleanField(default=True)
     state_reason = models.CharField(max_length=500, blank=True)
     state_changed_at = models.DateTimeField()
     resume_state = models.CharField(max_length=16, blank=True)

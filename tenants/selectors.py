@@ -96,4 +96,5 @@ def facts_of(tenant: Tenant) -> TenantFacts:
         cell=facts_of_cell(tenant.cell),
         admin_email=tenant.admin_email,
         admin_name=tenant.admin_name,
+        admin_enabled=tenant.admin_enabled,
     )

@@ -60,7 +60,7 @@ def shape(tenant: TenantFacts) -> tuple[Desired, ...]:
         "username": username(tenant.id, tenant.admin_email),
         "attributes": attributes,
         "group": "" if own else names_of(tenant).group,
-        "enabled": is_enabled(tenant),
+        "enabled": is_enabled(tenant) and tenant.admin_enabled,
     }
     return (Desired(KIND, pool, spec),)
 

@@ -149,6 +149,7 @@ def remove(*, actor: Actor, tenant_id: str, member_id: str, revision: int | None
         _raise_revision(member)
         tell(member, what, actor, reason)
         unsettle(member)
+        _tell_engine(member)
     return member
 
 
@@ -206,7 +207,17 @@ def _write(actor: Actor, tenant: Tenant, email: str, name: str, role: Role, *, i
             member.save(force_insert=True)
     except IntegrityError:
         raise _refusal("/email", "This person is a member already, or has been invited.") from None
+    if not is_first:
+        _tell_engine(member)
     return member
+
+
+def _tell_engine(member: Member) -> None:
+    """Let the first administrator's user, which the engine makes and repairs, follow the row: a repair must not let somebody in again."""
+    tenant = member.tenant
+    if member.username == username(tenant.pk, tenant.admin_email):
+        enabled = member.state in (MemberState.INVITED, MemberState.ACTIVE)
+        Tenant.objects.filter(pk=tenant.pk).exclude(admin_enabled=enabled).update(admin_enabled=enabled)
 
 
 def want_mail(member: Member, purpose: LinkPurpose) -> None:
@@ -243,6 +254,7 @@ def _switch(
         _raise_revision(member)
         tell(member, what, actor, reason)
         unsettle(member)
+        _tell_engine(member)
     return member
 
 

@@ -122,3 +122,21 @@ def test_the_people_of_a_tenant_that_goes_are_gone_from_the_shared_pool(aws: Aws
     assert row(dee).state == "removed"
     assert aws.cognito.find_user(pool, dee.username) is None
     assert row(dee).directory_state == "settled"
+
+
+def test_a_repair_does_not_let_a_disabled_first_administrator_in_again(aws: Aws, acme: Tenant) -> None:
+    from provisioning.services import start_repair
+    from tenants.members import services
+    from tests.cast import OPERATOR, finish
+
+    new_member(acme, "owner")
+    first = acme.members.get(is_first=True)
+    type(first).objects.filter(pk=first.pk).update(state="active")
+    enabled = lambda: aws.cognito.find_user(pool_of(acme), first.username).enabled  # noqa: E731
+    for act, expected in ((services.disable, False), (services.enable, True), (services.remove, False)):
+        act(actor=OPERATOR, tenant_id=acme.pk, member_id=first.pk, reason="left")
+        assert finish(start_repair(actor=OPERATOR, tenant_id=acme.pk, reason="drift")).state == "succeeded"
+        assert enabled() is expected
+    services.invite(actor=OPERATOR, tenant_id=acme.pk, email=first.email, role="viewer")
+    assert finish(start_repair(actor=OPERATOR, tenant_id=acme.pk, reason="drift")).state == "succeeded"
+    assert enabled() is True
