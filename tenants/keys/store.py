@@ -122,34 +122,49 @@ def settle(hold: Hold, place: Place, *, seen: Secret | None = None) -> str:
 
 def _settle(hold: Hold, place: Place, seen: Secret | None) -> str:
     for _ in range(ROUNDS):
-        secret = seen or place.aws.secretsmanager.find_secret(place.secret)
-        seen = None
-        if not _may_act(hold, secret):
-            return claims.overslept(hold)
-        is_live = secret is None or secret.deleted_at is None
-        if is_live and staging.is_lost(secret.versions if secret else {}, hold.wanted):
-            return settling.record_loss(hold)
-        done = _follow(place, secret, hold.wanted)
+        are_rows_newer = seen is not None
+        secret, seen = seen or place.aws.secretsmanager.find_secret(place.secret), None
         if hold.has_run_out:
             return claims.overslept(hold)
-        if done:
-            state = settling.record_settled(hold)
-            if state is not None:
-                return state
+        if secret is not None and _takes_from_a_stranger(secret, hold.wanted):
+            are_rows_newer = True
             if not claims.read_again(hold):
                 return claims.overslept(hold)
+        done = not _is_lost(secret, hold.wanted) and _follow(place, secret, hold.wanted)
+        # To say how the store stands takes a look that is newer than the rows: with an older one a version may have come and gone since.
+        state = None if are_rows_newer else _record(hold, secret, done=done)
+        if state is not None:
+            return state
     return claims.release(hold)
 
 
-def _may_act(hold: Hold, secret: Secret | None) -> bool:
-    """Say whether the claim still stands, once the rows explain every version that the store shows.
+def _record(hold: Hold, secret: Secret | None, *, done: bool) -> str | None:
+    """Write down how the store was found to stand; None when there is more to do."""
+    if _is_lost(secret, hold.wanted):
+        return settling.record_loss(hold)
+    if not done:
+        return None
+    state = settling.record_settled(hold)
+    if state is None and not claims.read_again(hold):
+        return claims.overslept(hold)
+    return state
 
-    A version that they do not know has ended, or was written after they were read. Rows are written before texts, so rows that are read
-    after the store tell which, and nothing is taken away from a version on its way.
+
+def _takes_from_a_stranger(secret: Secret, wanted: Mapping[str, str]) -> bool:
+    """Say whether something would be taken from a version that the rows do not know.
+
+    It has ended, or was written after they were read. Rows are written before texts, so rows that are read after the store tell which, and
+    nothing is taken away from a version on its way.
     """
-    if secret is None or set(secret.versions) <= set(hold.wanted.values()):
-        return not hold.has_run_out
-    return claims.read_again(hold)
+    if not wanted:
+        return secret.deleted_at is None
+    known = wanted.values()
+    return any(not move.to and move.off not in known for move in staging.moves(secret.versions, wanted))
+
+
+def _is_lost(secret: Secret | None, wanted: Mapping[str, str]) -> bool:
+    is_live = secret is None or secret.deleted_at is None
+    return is_live and staging.is_lost(secret.versions if secret else {}, wanted)
 
 
 def _follow(place: Place, secret: Secret | None, wanted: Mapping[str, str]) -> bool:
