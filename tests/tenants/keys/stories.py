@@ -181,8 +181,9 @@ def broken_promises_after(scene: Scene, eyes: StoreEyes, story: Story) -> list[s
         found.append(f"the key is {key.state}")
     if key.store_state not in (StoreState.SETTLED, StoreState.EMPTY):
         found.append(f"the store is {key.store_state}")
-    valid = [text for text in scene.made if verify(text).code is Code.VALID]
     stored = [eyes.text(key, stage) for stage in eyes.stages(key)]
+    scene.made += [text for text in stored if text not in scene.made]  # made in another process
+    valid = [text for text in scene.made if verify(text).code is Code.VALID]
     found += [
         f"text {scene.made.index(text)} verifies and is not in the store" for text in valid if text not in stored + _foreign(key)
     ]
