@@ -38,27 +38,32 @@ def die_after_commit(number: int, act: Callable[[Scene], None], scene: Scene) ->
     act(scene)
 
 
-def deaths_of(cell: Cell, name: str) -> dict[str, Callable[[Scene], None]]:
+def deaths_of(cell: Cell, name: str, moments: tuple[faults.When, ...]) -> dict[str, Callable[[Scene], None]]:
     act = STORIES[name].act
     changing = [(number, call) for number, call in enumerate(calls_of(cell, name), 1) if not call[1].startswith(READS)]
     deaths: dict[str, Callable[[Scene], None]] = {
-        f"{when} call {number}, {call}": partial(die_at_call, number, when, act)
-        for number, call in changing
-        for when in ("before", "after")
+        f"{when} call {number}, {call}": partial(die_at_call, number, when, act) for number, call in changing for when in moments
     }
     return deaths | {f"after commit {number}": partial(die_after_commit, number, act) for number in COMMITS}
 
 
-@pytest.mark.parametrize(
-    "name", ["rotate", pytest.param("rotate-at-once", marks=pytest.mark.long), pytest.param("rotate-again", marks=pytest.mark.long)]
-)
-def test_a_killed_rotation_is_mended_by_the_clock(cell: Cell, store_eyes: StoreEyes, name: str) -> None:
+def survives_each(cell: Cell, eyes: StoreEyes, name: str, moments: tuple[faults.When, ...]) -> None:
     story = STORIES[name]
-    for where, die in deaths_of(cell, name).items():
+    for where, die in deaths_of(cell, name, moments).items():
         with scene_of(new_tenant(cell)) as scene:
             story.prepare(scene)
             assert in_a_worker_that_dies(partial(die, scene)) == signal.SIGKILL, where
-            assert broken_promises_now(scene, store_eyes) == [], where
+            assert broken_promises_now(scene, eyes) == [], where
             mend(scene)
-            assert broken_promises_after(scene, store_eyes, story) == [], where
-            goes_on(scene, store_eyes)
+            assert broken_promises_after(scene, eyes, story) == [], where
+            goes_on(scene, eyes)
+
+
+def test_a_killed_rotation_is_mended_by_the_clock(cell: Cell, store_eyes: StoreEyes) -> None:
+    survives_each(cell, store_eyes, "rotate", ("after",))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["rotate", "rotate-at-once", "rotate-again", "rotate-imported"])
+def test_every_kind_of_rotation_may_be_killed_before_and_after_any_call(cell: Cell, store_eyes: StoreEyes, name: str) -> None:
+    survives_each(cell, store_eyes, name, ("before", "after"))
