@@ -212,6 +212,26 @@ def test_a_late_maker_that_dies_is_cleaned_up_after(cell: Cell, strict_store: Aw
         assert kept.deleted_at is not None
 
 
+def test_a_maker_that_oversleeps_inside_its_call_leaves_nothing(cell: Cell, strict_store: AwsLikeStore) -> None:
+    with scene_of(new_tenant(cell)) as scene:
+        scene.issue()
+        at(strict_store, "before put_value", lambda: run_clock_late(scene))
+        with pytest.raises(SupersededError):
+            scene.rotate()
+        assert "AWSPENDING" in stages_of(strict_store), "its text came after the clock's look"
+        mend(scene)
+        assert set(stages_of(strict_store)) == {"AWSCURRENT"}
+
+
+def test_a_maker_that_has_overslept_does_not_call(cell: Cell, strict_store: AwsLikeStore) -> None:
+    with scene_of(new_tenant(cell)) as scene:
+        scene.issue()
+        at(strict_store, "before find_secret", lambda: run_clock_late(scene))
+        with pytest.raises(KeyStoreError):
+            scene.rotate()
+        assert set(stages_of(strict_store)) == {"AWSCURRENT"}
+
+
 def test_a_rotation_does_not_begin_before_the_store_has_followed_the_last(cell: Cell, strict_store: AwsLikeStore) -> None:
     with scene_of(new_tenant(cell)) as scene:
         scene.issue()
