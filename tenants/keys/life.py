@@ -75,8 +75,16 @@ def due_reminder(now: datetime, expires_at: datetime, reminded_days: int | None)
     return min(reached)
 
 
-def next_rotation(issued_at: datetime, *, every_days: int | None, expires_at: datetime, overlap: timedelta) -> datetime | None:
-    """When a scheduled rotation is due: after so many days, and early enough that the overlap fits into what is left of the version."""
+def next_rotation(
+    issued_at: datetime, *, every_days: int | None, expires_at: datetime, key_ends_at: datetime | None, overlap: timedelta
+) -> datetime | None:
+    """When a scheduled rotation is due: after so many days, and early enough that the overlap fits into what is left of the version.
+
+    A version that ends with its key is not rotated early: its successor would end then as well, and be due for rotation at its birth.
+    """
     if every_days is None:
         return None
-    return max(issued_at, min(issued_at + timedelta(days=every_days), expires_at - overlap))
+    due = issued_at + timedelta(days=every_days)
+    if key_ends_at is not None and key_ends_at <= expires_at:
+        return due
+    return max(issued_at, min(due, expires_at - overlap))

@@ -7,7 +7,12 @@
 
 A crash before 3 leaves a version that nobody was ever given: the clock abandons it. A crash after 3 leaves one that verifies and is in the
 store, as AWSPENDING, while the store still hands out its predecessor, which verifies as well: the clock does step 4. So whatever the
-store hands out as current verifies at every moment. ``rotation.pml`` is a model of this and finds what breaks when it is done otherwise.
+store hands out as current verifies at every moment. One exception: AWS itself puts AWSCURRENT onto the first text of a secret, so that between
+2 and 3 it can be fetched and does not verify yet; nobody was told of it. ``rotation.pml`` is a model of all this and finds what breaks
+when it is done otherwise.
+
+No rotation begins before the store has followed the last one, and whatever ends a version whose maker may be at work has the store looked
+at once more when that maker's claim is over.
 """
 
 from __future__ import annotations

@@ -94,7 +94,11 @@ def schedule_rotations() -> int:
     for version in rows.order_by("issued_at").iterator(chunk_size=500):
         overlap = timedelta(seconds=version.key.tenant.tier.key_overlap_seconds)
         due = life.next_rotation(
-            version.issued_at, every_days=version.key.rotate_every_days, expires_at=version.expires_at, overlap=overlap
+            version.issued_at,
+            every_days=version.key.rotate_every_days,
+            expires_at=version.expires_at,
+            key_ends_at=version.key.expires_at,
+            overlap=overlap,
         )
         if due is not None and due <= now:
             found += ApiKey.objects.filter(pk=version.key_id, rotate_due_at__isnull=True).update(rotate_due_at=due)

@@ -85,16 +85,19 @@ def test_each_reminder_is_owed_once_and_in_order(expires_at: datetime, left: tim
     assert life.due_reminder(expires_at - left, expires_at, days) is None, "told is told"
 
 
-@given(TIMES, st.none() | st.integers(1, 3_650), SPANS, SPANS)
+@given(TIMES, st.none() | st.integers(1, 3_650), SPANS, SPANS, MAYBE_TIMES)
 def test_a_scheduled_rotation_is_neither_before_the_birth_nor_too_late_for_its_overlap(
-    issued_at: datetime, every_days: int | None, span: timedelta, overlap: timedelta
+    issued_at: datetime, every_days: int | None, span: timedelta, overlap: timedelta, key_ends_at: datetime | None
 ) -> None:
-    expires_at = issued_at + span
-    due = life.next_rotation(issued_at, every_days=every_days, expires_at=expires_at, overlap=overlap)
+    expires_at = min(issued_at + span, key_ends_at or issued_at + span)
+    due = life.next_rotation(issued_at, every_days=every_days, expires_at=expires_at, key_ends_at=key_ends_at, overlap=overlap)
     if every_days is None:
         assert due is None
         return
     assert due is not None
-    assert due >= issued_at
     assert due <= issued_at + timedelta(days=every_days)
-    assert due <= max(issued_at, expires_at - overlap)
+    if key_ends_at == expires_at:
+        assert due == issued_at + timedelta(days=every_days), "a successor would end at the same time"
+    else:
+        assert due >= issued_at
+        assert due <= max(issued_at, expires_at - overlap)

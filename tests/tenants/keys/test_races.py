@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 
 from core.errors import ConflictError, DomainError
 from tenants import clouds
@@ -309,3 +311,13 @@ def test_threads_that_do_everything_at_once_leave_database_and_store_in_agreemen
         assert store_eyes.faults(key) == []
         assert verify(store_eyes.text(key)).code is Code.VALID
         assert store_eyes.text(key) in given
+
+
+def test_a_key_that_ends_soon_is_not_rotated_again_and_again(cell: Cell, strict_store: AwsLikeStore) -> None:
+    with scene_of(new_tenant(cell)) as scene:
+        scene.issue(expires_at=timezone.now() + timedelta(hours=20), rotate_every_days=30)
+        for _ in range(4):
+            run_clock()
+            run_clock()
+            scene.time.shift(timedelta(hours=4))
+        assert len(scene.made) == 1, "a successor would end when its predecessor does"
