@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from tenants.keys import rotation, services, tending, tokens
 from tenants.keys.models import ApiKey, KeyState, KeyVersion, Stage, StoreState
+from tenants.keys.selectors import state_of
 from tenants.keys.verification import Code, verify
 from tenants.models import Tenant
 from tests.tenants.keys.world import OLGA, StoreEyes
@@ -159,7 +160,7 @@ def broken_promises_now(scene: Scene, eyes: StoreEyes) -> list[str]:
     """What may not be at any moment, not even at that of a death: I1, and a caller's newest text that is refused."""
     scene.find_key()
     key = ApiKey.objects.filter(pk=scene.key_id).first()
-    if key is None or key.state != KeyState.ACTIVE:
+    if key is None or state_of(key) != KeyState.ACTIVE:
         return []
     found = []
     handed_out = eyes.current_text(key)
