@@ -171,6 +171,7 @@ def test_ctrl_k_finds_a_tenant_by_keyboard(watched: Open, world: PretendAws, ada
     console.sign_in(ada)
     page = console.go("/console/")
     page.keyboard.press("Control+k")
+    expect(page.locator("#search-input-command")).to_be_focused()  # a little after it opens; what is typed before is lost
     page.keyboard.type("glob", delay=40)
     expect(page.locator("#command-results-list")).to_contain_text("Globex")
     page.keyboard.press("ArrowDown")
