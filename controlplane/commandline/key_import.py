@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_datetime
 from controlplane.commandline.rows import Row, Shape
 from core.actors import Actor
 from core.errors import DomainError, FieldError, InvalidInputError
-from tenants.keys import selectors, services
+from tenants.keys import importing, selectors
 from tenants.models import Tenant
 
 KEYS = Shape(
@@ -57,7 +57,7 @@ def _import(row: Row, tenant: Tenant, actor: Actor, reason: str) -> Outcome:
         outcome.outcome, outcome.key = "known", known.key_id
         return outcome
     try:
-        key = services.import_key(actor=actor, tenant_id=tenant.pk, reason=reason, **_fields(row))
+        key = importing.import_key(actor=actor, tenant_id=tenant.pk, reason=reason, **_fields(row))
     except DomainError as error:
         outcome.column = ", ".join(dict.fromkeys(field.pointer.split("/")[1] for field in error.errors))
         outcome.reason = error.detail

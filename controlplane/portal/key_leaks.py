@@ -11,7 +11,7 @@ from controlplane.portal.key_act_forms import LeakForm
 from controlplane.portal.pages import page
 from controlplane.portal.sessions import portal_of
 from core.errors import DomainError
-from tenants.keys import selectors, services
+from tenants.keys import leak_policy, selectors
 from tenants.keys.tokens import PATTERN
 
 
@@ -26,7 +26,7 @@ def leaks(request: HttpRequest, slug: str) -> HttpResponse:
         return _form(request, form, status=422)
     given = form.cleaned_data
     try:
-        services.set_leak_action(
+        leak_policy.set_leak_action(
             actor=portal.actor,
             tenant_id=portal.tenant.pk,
             action=given["leak_action"],

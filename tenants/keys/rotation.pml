@@ -1,5 +1,5 @@
 /*
- * The protocol by which a key gets a new text, as making.py, store.py and tending.py carry it out: a database, a store with stages, two
+ * The protocol by which a key gets a new text, as making.py, promotion.py, store.py and tending.py carry it out: a database, a store with stages, two
  * workers that rotate and may die at every step, whoever settles the store, the clock, somebody who may revoke the key, and a client.
  * `spin -a`, `cc`, `pan` look at every order in which these can act. tests/tenants/keys/test_protocol_model.py runs it.
  *

@@ -18,7 +18,7 @@ from core.actors import Actor
 from core.errors import ConflictError
 from core.transitions import IllegalTransitionError
 from tenants.inputs import clean_optional_reason, clean_reason
-from tenants.keys import endings, inputs, life, making, selectors, store
+from tenants.keys import endings, inputs, life, locking, making, selectors, store
 from tenants.keys.making import IssuedKey
 from tenants.keys.models import ApiKey, KeyState, KeyVersion, Stage
 from tenants.keys.permits import Holder, check_strength, strength_of
@@ -111,7 +111,7 @@ def retire_if_over(version_id: str, *, because: str, actor: Actor) -> bool:
     """End a previous version whose overlap is over; False when somebody else has. The store follows."""
     with transaction.atomic():
         version = KeyVersion.objects.select_related("key").get(pk=version_id)
-        version.key = making.lock(version.key_id)
+        version.key = locking.lock(version.key_id)
         version.refresh_from_db(fields=["stage"])
         if version.stage != Stage.PREVIOUS:
             return False
@@ -129,7 +129,7 @@ def _begin(
     actor: Actor, tenant_id: str, key_id: str, *, successor_of: str, end_previous: bool, within: Holder | None
 ) -> tuple[KeyVersion, str]:
     with transaction.atomic():
-        key = making.lock_of_tenant(tenant_id, key_id)
+        key = locking.lock_of_tenant(tenant_id, key_id)
         check_strength(strength_of(key), within)
         require_served(key.tenant)
         _require_current(key, successor_of)
@@ -141,7 +141,7 @@ def _begin(
 
 def _end_previous(actor: Actor, tenant_id: str, key_id: str, *, reason: str, within: Holder | None) -> ApiKey:
     with transaction.atomic():
-        key = making.lock_of_tenant(tenant_id, key_id)
+        key = locking.lock_of_tenant(tenant_id, key_id)
         check_strength(strength_of(key), within)
         versions = {version.stage: version for version in KeyVersion.objects.filter(key=key, stage__in=endings.OPEN_STAGES)}
         previous = versions.get(Stage.PREVIOUS)

@@ -1,4 +1,4 @@
-"""Acts on keys: issue, import, edit, disable, enable, revoke, and the policy for leaks. Rotating has a module of its own.
+"""Acts on keys: issue, edit, disable, enable, revoke. Importing and rotating have modules of their own.
 
 Each takes the tenant that the caller may act for, so that another tenant's key is not found rather than refused, and ``within``: the
 strength of the key that asks, or None for operators and members. Issuing calls AWS and must not run inside a transaction.
@@ -6,7 +6,6 @@ strength of the key that asks, or None for operators and members. Issuing calls 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -16,14 +15,13 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from core.actors import Actor, ActorKind
-from core.audit.services import record
 from core.errors import ConflictError, FieldError, ForbiddenError, InvalidInputError
 from core.statements import Insert
 from core.transitions import change_state
 from tenants.inputs import clean_optional_reason, clean_reason
-from tenants.keys import claims, endings, inputs, making, selectors, store, tokens
+from tenants.keys import claims, endings, inputs, locking, making, selectors, store, tokens
 from tenants.keys.making import IssuedKey
-from tenants.keys.models import Algorithm, ApiKey, KeyPolicy, KeyState, KeyVersion, LeakAction, Stage, StoreState
+from tenants.keys.models import ApiKey, KeyState
 from tenants.keys.permits import Holder, check_making, check_strength, strength_of, strength_of_wish
 from tenants.keys.scopes import known_scopes
 from tenants.lifecycle import SERVED
@@ -32,7 +30,6 @@ from tenants.selectors import get_tenant
 
 EDITABLE = ("name", "scopes", "cidrs", "metadata", "expires_at", "rotate_every_days")
 _insert_key = Insert(ApiKey)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class TenantNotServedError(ConflictError):
@@ -85,54 +82,10 @@ def issue_key(
     if reference is not None and (known := selectors.find_by_reference(tenant_id, reference)) is not None:
         return known
     with transaction.atomic():
-        key = _new_key(tenant_id, wish, actor=actor, now=now, reference=reference, within=within)
+        key = new_key(tenant_id, wish, actor=actor, now=now, reference=reference, within=within)
         maker_ends_at = within.version_ends_at if within else None
         version, text = making.write_pending(key, actor=actor, number=1, maker_ends_at=maker_ends_at)
     return making.carry_through(version, text, actor=actor, what="key.issued", reason=reason)
-
-
-def import_key(
-    *, actor: Actor, tenant_id: str, name: str, sha256: str, last_four: str = "", reason: str = "", **fields: Any
-) -> ApiKey:
-    """Take a key over from elsewhere by the SHA-256 of its text, in hex: its holders go on using it, and its first rotation makes it ours.
-
-    Of an imported key only the digest is known, so it is not in Secrets Manager until then. Raises InvalidInputError (also for a hash that
-    was imported before, by whomever), NotFoundError, TenantNotServedError.
-    """
-    now, reason = timezone.now(), clean_optional_reason(reason)
-    wish = inputs.clean(now, known_scopes=known_scopes(settings.KEY_SCOPES), name=name, **{"environment": "live", **fields})
-    hashed = sha256.strip().lower()
-    if _SHA256.fullmatch(hashed) is None:
-        raise inputs.refusal("/sha256", "This is a SHA-256 in hex: 64 of 0-9 and a-f.")
-    if len(last_four) > 4 or not last_four.isprintable():
-        raise inputs.refusal("/last_four", "This is the end of the key's text, at most four characters.")
-    pepper_id = max(settings.KEY_PEPPERS)
-    with transaction.atomic():
-        if selectors.find_imported(hashed) is not None:
-            raise _imported_before()
-        key = _new_key(tenant_id, wish, actor=actor, now=now, reference=None, within=None)
-        change_state(key, to=KeyState.ACTIVE, sources=[KeyState.ISSUING], store_state=StoreState.EMPTY, store_due_at=None)
-        version = KeyVersion(
-            key=key,
-            number=1,
-            stage=Stage.CURRENT,
-            algorithm=Algorithm.IMPORTED,
-            pepper_id=pepper_id,
-            digest=tokens.digest_of(hashed, settings.KEY_PEPPERS[pepper_id]),
-            last_four=last_four,
-            created_by=str(actor),
-            issued_at=now,
-            promoted_at=now,
-            expires_at=making.expiry(key, now, maker_ends_at=None),
-        )
-        try:
-            with transaction.atomic():
-                version.save(force_insert=True)
-        except IntegrityError:
-            raise _imported_before() from None
-        details: dict[str, object] = {"version": version.pk, "number": 1, "expires_at": version.expires_at}
-        endings.tell(key, "key.imported", actor, reason, details)
-    return key
 
 
 def edit_key(
@@ -197,33 +150,19 @@ def revoke_key(*, actor: Actor, tenant_id: str, key_id: str, reason: str, within
     return key
 
 
-def set_leak_action(*, actor: Actor, tenant_id: str, action: str, revision: int | None = None, reason: str = "") -> KeyPolicy:
-    """Decide what is done with this tenant's keys that are found in public; raises InvalidInputError, StaleKeyError."""
-    if action not in LeakAction.values:
-        raise inputs.refusal("/leak_action", f"This is {' or '.join(LeakAction.values)}.")
-    tenant, reason = get_tenant(tenant_id), clean_optional_reason(reason)
-    with transaction.atomic():
-        policy, _ = KeyPolicy.objects.select_for_update().get_or_create(tenant=tenant)
-        if revision is not None and policy.revision != revision:
-            raise StaleKeyError("The policy was changed by somebody else meanwhile.")
-        before = policy.leak_action
-        if before != action:
-            policy.leak_action, policy.revision = action, policy.revision + 1
-            policy.save(update_fields=["leak_action", "revision"])
-            details = {"from": before, "to": action}
-            record(action="key_policy.changed", actor=actor, target=tenant.pk, tenant_id=tenant.pk, reason=reason, details=details)
-    return policy
-
-
 def require_served(tenant: Tenant) -> None:
     """Raise TenantNotServedError unless the tenant is active."""
     if tenant.state not in SERVED:
         raise TenantNotServedError(f"This tenant is {tenant.state}; keys are issued and rotated only while it is active.")
 
 
-def _new_key(
+def new_key(
     tenant_id: str, wish: inputs.Wish, *, actor: Actor, now: datetime, reference: str | None, within: Holder | None
 ) -> ApiKey:
+    """Write the row of a key that is wished for, without a version. Call it inside a transaction.
+
+    Raises NotFoundError, TenantNotServedError, TooManyKeysError, ForbiddenError (stronger than ``within``), ConflictError for a reference in use.
+    """
     tenant = get_tenant(tenant_id)
     require_served(tenant)
     most = settings.KEYS_PER_TENANT
@@ -255,10 +194,6 @@ def _new_key(
 
 def _is_operators(actor: str) -> bool:
     return actor.startswith(f"{ActorKind.OPERATOR}:")
-
-
-def _imported_before() -> InvalidInputError:
-    return inputs.refusal("/sha256", "This hash has been imported before.")
 
 
 def _bring_nearer(key: ApiKey, end: datetime | None) -> None:
@@ -294,7 +229,7 @@ def _switch(
 
 
 def _locked(tenant_id: str, key_id: str, within: Holder | None) -> ApiKey:
-    key = making.lock_of_tenant(tenant_id, key_id)
+    key = locking.lock_of_tenant(tenant_id, key_id)
     check_strength(strength_of(key), within)
     return key
 

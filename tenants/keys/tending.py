@@ -14,15 +14,16 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 from django.utils import timezone
 
 from core.actors import system
 from core.errors import DomainError
-from tenants.keys import containment, endings, evidence, life, making, rotation, store
+from tenants.keys import containment, endings, evidence, life, locking, making, rotation, store
 from tenants.keys.models import ApiKey, KeyState, KeyVersion, Stage, StoreState
 from tenants.keys.selectors import ids_of
 from tenants.lifecycle import SERVED
+from tenants.models import Tier
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ def schedule_rotations() -> int:
     """Write down which keys' scheduled rotations have come due; gives how many."""
     now = timezone.now()
     rows = KeyVersion.objects.filter(
+        _may_be_due(now),
         stage=Stage.CURRENT,
         key__state=KeyState.ACTIVE,
         key__rotate_every_days__isnull=False,
@@ -154,6 +156,19 @@ def _quiet(now: datetime) -> Iterator[str]:
             yield version.pk
 
 
+def _may_be_due(now: datetime) -> Q:
+    """Give what a version whose scheduled rotation has come due looks like to the database, so that the others stay there.
+
+    ``life.next_rotation`` has the last word: this lets through whatever ends within the longest overlap of all.
+    """
+    longest = Tier.objects.aggregate(longest=Max("key_overlap_seconds"))["longest"] or 0
+    found = Q(expires_at__lte=now + timedelta(seconds=longest))
+    scheduled = ApiKey.objects.filter(state=KeyState.ACTIVE, rotate_every_days__isnull=False, rotate_due_at__isnull=True)
+    for days in scheduled.order_by().values_list("rotate_every_days", flat=True).distinct():
+        found |= Q(key__rotate_every_days=days, issued_at__lte=now - timedelta(days=days))
+    return found
+
+
 def _rotate(key: ApiKey) -> bool:
     overlap = None if key.rotate_overlap_seconds is None else timedelta(seconds=key.rotate_overlap_seconds)
     try:
@@ -190,7 +205,7 @@ def _remind(version: KeyVersion, now: datetime) -> bool:
 
 def _expire(key_id: str, now: datetime) -> bool:
     with transaction.atomic():
-        key = making.lock(key_id)
+        key = locking.lock(key_id)
         over = key.versions.filter(stage=Stage.CURRENT, expires_at__lte=now).exists()
         if not over or key.state not in (KeyState.ACTIVE, KeyState.DISABLED):
             return False

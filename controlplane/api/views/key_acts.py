@@ -19,7 +19,7 @@ from controlplane.api.serializers.keys import IssuedKeyShape, KeyShape
 from controlplane.api.views.base import ApiView
 from controlplane.api.views.keys import OfKey, issued, shown
 from controlplane.api.views.tenants import OfTenant
-from tenants.keys import evidence, rotation, selectors, services, verification
+from tenants.keys import evidence, importing, rotation, selectors, services, verification
 from tenants.keys.models import ApiKey
 from tenants.keys.verification import Code, Verdict
 
@@ -110,7 +110,7 @@ class Import(OfTenant):
         values = self.read_body(requests.KeyImport)
 
         def act(_: Claim) -> Answer:
-            return shown(services.import_key(actor=self.caller.actor, tenant_id=self.find().pk, **values), status=201)
+            return shown(importing.import_key(actor=self.caller.actor, tenant_id=self.find().pk, **values), status=201)
 
         return self.once(act)
 

@@ -24,7 +24,7 @@ from controlplane.api.views.base import ApiView
 from controlplane.api.views.tenants import OfTenant
 from core.errors import ConflictError
 from tenants import naming
-from tenants.keys import evidence, selectors, services
+from tenants.keys import evidence, leak_policy, selectors, services
 from tenants.keys.making import IssuedKey
 from tenants.keys.models import ApiKey, KeyPolicy, KeyVersion
 from tenants.selectors import facts_of, get_tenant
@@ -199,7 +199,7 @@ class TenantKeyPolicy(OfTenant):
             request,
             selectors.get_policy(row.pk).revision,
             represent=_represent_policy,
-            change=lambda revision: services.set_leak_action(
+            change=lambda revision: leak_policy.set_leak_action(
                 actor=self.caller.actor,
                 tenant_id=row.pk,
                 action=values["leak_action"],

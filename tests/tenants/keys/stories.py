@@ -12,7 +12,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from tenants.keys import rotation, services, tending, tokens
+from tenants.keys import importing, rotation, services, tending, tokens
 from tenants.keys.models import ApiKey, KeyState, KeyVersion, Stage, StoreState
 from tenants.keys.selectors import state_of
 from tenants.keys.verification import Code, verify
@@ -47,7 +47,7 @@ class Scene:
     def import_one(self) -> None:
         text = f"sk_foreign_{self.tenant.pk}"
         digest = hashlib.sha256(text.encode()).hexdigest()
-        self.key_id = services.import_key(actor=OLGA, tenant_id=self.tenant.pk, name="old", sha256=digest).pk
+        self.key_id = importing.import_key(actor=OLGA, tenant_id=self.tenant.pk, name="old", sha256=digest).pk
         self.given.append(text)
         self.made.append(text)
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from core.audit.models import AuditEvent
 from core.errors import InvalidInputError
-from tenants.keys import cidrs, rotation, services
+from tenants.keys import cidrs, importing, leak_policy, rotation, services
 from tenants.keys.models import ApiKey, KeyVersion
 from tenants.keys.permits import Holder, KeyTooStrongError, strength_of
 from tenants.models import Tenant
@@ -44,9 +44,9 @@ def test_so_is_one_for_a_new_key_an_edit_an_import_and_the_policy(acme: Tenant) 
     about: dict[str, Any] = {"actor": OLGA, "tenant_id": acme.pk, "reason": REASONS[0]}
     for act in (
         lambda: services.issue_key(**about, name="new"),
-        lambda: services.import_key(**about, name="new", sha256="0" * 64),
+        lambda: importing.import_key(**about, name="new", sha256="0" * 64),
         lambda: services.edit_key(**about, key_id=key.pk, name="new"),
-        lambda: services.set_leak_action(**about, action="rotate"),
+        lambda: leak_policy.set_leak_action(**about, action="rotate"),
     ):
         with pytest.raises(InvalidInputError, match="holds a key"):
             act()

@@ -14,7 +14,7 @@ from django.utils import timezone
 from core.actors import Actor, ActorKind
 from core.audit.models import AuditEvent
 from core.errors import ConflictError, InvalidInputError, NotFoundError
-from tenants.keys import claims, rotation, selectors, services, tending, tokens
+from tenants.keys import claims, importing, rotation, selectors, services, tending, tokens
 from tenants.keys.models import ApiKey
 from tenants.keys.verification import Code, verify
 from tenants.models import Tenant
@@ -97,7 +97,7 @@ def test_an_expired_key_is_refused_and_then_ended(acme: Tenant, store_eyes: Stor
 def test_an_imported_key_verifies_and_becomes_ours_at_its_first_rotation(acme: Tenant, store_eyes: StoreEyes) -> None:
 
     foreign = "sk_foreign_4eC39HqLyjWDarjtT1zdp7dc"
-    key = services.import_key(
+    key = importing.import_key(
         actor=OLGA, tenant_id=acme.pk, name="old", sha256=hashlib.sha256(foreign.encode()).hexdigest(), last_four="p7dc"
     )
     assert verify(foreign).code is Code.VALID
@@ -134,10 +134,10 @@ def test_of_two_that_import_one_hash_at_once_the_database_lets_one(
     acme: Tenant, globex: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hashed = hashlib.sha256(b"one text for two").hexdigest()
-    services.import_key(actor=OLGA, tenant_id=acme.pk, name="first", sha256=hashed)
+    importing.import_key(actor=OLGA, tenant_id=acme.pk, name="first", sha256=hashed)
     monkeypatch.setattr(selectors, "find_imported", lambda _: None)  # the other has looked before the first was there
     with pytest.raises(InvalidInputError, match="imported before"):
-        services.import_key(actor=OLGA, tenant_id=globex.pk, name="second", sha256=hashed)
+        importing.import_key(actor=OLGA, tenant_id=globex.pk, name="second", sha256=hashed)
     assert not ApiKey.objects.filter(tenant=globex).exists()
 
 

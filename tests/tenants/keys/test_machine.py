@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from core.errors import ConflictError, DomainError
 from tenants import clouds
-from tenants.keys import evidence, making, rotation, services, tending, tokens
+from tenants.keys import evidence, importing, making, rotation, services, tending, tokens
 from tenants.keys.models import ApiKey, KeyUse, KeyVersion, StoreState
 from tenants.keys.store import KeyStoreError
 from tenants.keys.verification import verify
@@ -109,7 +109,7 @@ class Machine(RuleBasedStateMachine):
     def import_one(self) -> None:
         text = f"sk_foreign_{self.tenant.pk}_{len(self.keys)}"
         digest = hashlib.sha256(text.encode()).hexdigest()
-        made = services.import_key(actor=OLGA, tenant_id=self.tenant.pk, name="old", sha256=digest)
+        made = importing.import_key(actor=OLGA, tenant_id=self.tenant.pk, name="old", sha256=digest)
         self.keys[made.pk] = key = self.new_key(None)
         key.promote(text, timezone.now(), overlap=None, is_settled=True, is_foreign=True)
 

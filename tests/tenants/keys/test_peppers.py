@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from core.errors import InvalidInputError
 from tenants import clouds
-from tenants.keys import rotation, selectors, services, tokens
+from tenants.keys import importing, rotation, selectors, services, tokens
 from tenants.keys.making import IssuedKey
 from tenants.keys.verification import Code, verify
 from tenants.models import Tenant
@@ -77,11 +77,11 @@ def test_a_pepper_can_be_counted_until_nothing_stands_under_it(acme: Tenant, set
 def test_an_imported_key_stays_under_its_pepper(acme: Tenant, settings: Any) -> None:
     foreign = "sk_foreign_4eC39HqLyjWDarjtT1zdp7dc"
     digest = hashlib.sha256(foreign.encode()).hexdigest()
-    services.import_key(actor=OLGA, tenant_id=acme.pk, name="old", sha256=digest)
+    importing.import_key(actor=OLGA, tenant_id=acme.pk, name="old", sha256=digest)
     settings.KEY_PEPPERS = {1: OLD, 2: NEW}
     assert verify(foreign).code is Code.VALID
     with pytest.raises(InvalidInputError):
-        services.import_key(actor=OLGA, tenant_id=acme.pk, name="again", sha256=digest)
+        importing.import_key(actor=OLGA, tenant_id=acme.pk, name="again", sha256=digest)
     settings.KEY_PEPPERS = {2: NEW}
     assert verify(foreign).code is Code.NOT_FOUND
 

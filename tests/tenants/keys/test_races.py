@@ -13,8 +13,8 @@ from django.utils import timezone
 from core.errors import ConflictError, DomainError
 from tenants import clouds
 from tenants.keys import rotation, services, tending
-from tenants.keys.making import SupersededError
 from tenants.keys.models import KeyState
+from tenants.keys.promotion import SupersededError
 from tenants.keys.rotation import StoreBehindError
 from tenants.keys.store import KeyStoreError
 from tenants.keys.verification import Code, verify
