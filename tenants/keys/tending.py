@@ -165,7 +165,7 @@ def _may_be_due(now: datetime) -> Q:
     found = Q(expires_at__lte=now + timedelta(seconds=longest))
     scheduled = ApiKey.objects.filter(state=KeyState.ACTIVE, rotate_every_days__isnull=False, rotate_due_at__isnull=True)
     for days in scheduled.order_by().values_list("rotate_every_days", flat=True).distinct():
-        found |= Q(key__rotate_every_days=days, issued_at__lte=now - timedelta(days=days))
+        found |= Q(key__rotate_every_days=days, issued_at__lte=now - timedelta(days=days or 0))
     return found
 
 
