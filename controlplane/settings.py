@@ -98,6 +98,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "controlplane.tracing.RequestIds",
+    "controlplane.proxies.CallerAddress",
     "controlplane.security.SecurityHeaders",
     "controlplane.health.HealthAnswers",  # before the redirect to TLS and the check of the host's name: probes come by address
     "django.middleware.security.SecurityMiddleware",
@@ -194,7 +195,10 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "__Host-session" if USE_TLS else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if USE_TLS else "csrf"
 SECURE_SSL_REDIRECT = USE_TLS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("CONTROLPLANE_BEHIND_PROXY", False) else None
+BEHIND_PROXY = env.flag("CONTROLPLANE_BEHIND_PROXY", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+PROXY_HOPS = env.whole("CONTROLPLANE_PROXY_HOPS", 1 if BEHIND_PROXY else 0, minimum=0, maximum=8)
+"""How many proxies of ours add to ``X-Forwarded-For``; see ``controlplane.proxies``."""
 SECURE_HSTS_SECONDS = 365 * 86_400 if USE_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = USE_TLS
 SECURE_CONTENT_TYPE_NOSNIFF = True

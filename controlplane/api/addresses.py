@@ -18,9 +18,5 @@ def normal_address(text: str) -> str:
 
 
 def client_address(request: HttpRequest) -> str:
-    """Give the address of the connection; empty where there is none (a socket of the same machine).
-
-    ``X-Forwarded-For`` is not asked: whoever connects can write it, and a key's address ranges would hold nobody back. The price is that
-    behind a proxy which does not hand the address on, ranges have to name the proxy.
-    """
+    """Give the address of the connection, behind proxies of ours the caller's (``controlplane.proxies``); empty where there is none (a socket)."""
     return normal_address(str(request.META.get("REMOTE_ADDR", "")))

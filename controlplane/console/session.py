@@ -31,5 +31,5 @@ def refresh(request: HttpRequest, code: str) -> Verdict:
 
 
 def address_of(request: HttpRequest) -> str:
-    """Give the address that the connection came from. Behind a proxy that is the proxy's, unless the web server put the caller's there."""
+    """Give the address that the request came from (``controlplane.proxies`` has put the caller's there)."""
     return str(request.META.get("REMOTE_ADDR", "")) or "unknown"

@@ -36,7 +36,7 @@ POLICY_REFUSED = "Your organisation's password policy refuses this one: choose a
 
 
 def address_of(request: HttpRequest) -> str:
-    """Give the address that the connection came from. Behind a proxy that is the proxy's, unless the web server put the caller's there."""
+    """Give the address that the request came from (``controlplane.proxies`` has put the caller's there)."""
     return str(request.META.get("REMOTE_ADDR", "")) or "unknown"
 
 
