@@ -56,7 +56,7 @@ bench: $(DEV) ## Measure, and write a table to bench/results/
 
 .PHONY: test test-long
 test: $(DEV) ## Run the tests: on embedded parts, or on DATABASE_URL and REDIS_URL where they are set
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 test-long: $(DEV) ## Run the tests that take minutes as well
 	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n $(TEST_WORKERS) -m "long or not long" --timeout 1800 $(PYTEST_ARGS)
