@@ -2,28 +2,21 @@
 
 The end must be the same as without the fault, with no second resource and nothing orphaned. ``make test`` breaks each step of
 every kind of operation at its first changing call, for the isolation models where it differs most; ``make test-long`` does so for all of
-them, and breaks every single call.
+them. Every single call is broken in ``test_every_call``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-
 import pytest
 
 from provisioning import engine
-from provisioning.models import Operation, Step
-from provisioning.outcomes import Outcome
-from provisioning.services import retry
-from tenants.models import Cell, Tenant
-from tenants.selectors import facts_of
+from tenants.models import Cell
 from tests import faults
-from tests.cast import OPERATOR, finish, make_due
+from tests.cast import finish, make_due
 from tests.faults import Crash
 from tests.flows.eyes import Eyes
-from tests.flows.scenarios import SCENARIOS, Scenario
+from tests.flows.scenarios import SCENARIOS
+from tests.flows.surviving import calls_of, dying_after_record, ending_of, survive
 
 pytestmark = pytest.mark.django_db
 SHORT = (
@@ -31,71 +24,6 @@ SHORT = (
     *("repair-bridge", "pool-to-silo", "silo-to-pool", "deprovision-pool", "deprovision-bridge", "deprovision-silo"),
 )
 EACH_STEP = [pytest.param(name, marks=() if name in SHORT else pytest.mark.long) for name in SCENARIOS]
-READS = ("Get", "List", "Describe", "Head", "AssumeRole")
-
-
-@dataclass(frozen=True)
-class Ending:
-    """Where a story ends: the tenant's state, the ledger and the census of AWS."""
-
-    state: str
-    ledger: tuple[tuple[str, str, str], ...]
-    census: tuple[str, ...]
-
-
-def ending_of(operation: Operation, eyes: Eyes) -> Ending:
-    tenant = Tenant.objects.select_related("tier", "cell").get(pk=operation.tenant_id)
-    ledger = tuple(sorted(tenant.resources.values_list("kind", "name", "state")))
-    return Ending(tenant.state, ledger, tuple(eyes.census(facts_of(tenant))))
-
-
-def calls_of(scenario: Scenario, eyes: Eyes) -> tuple[list[tuple[str, str]], list[int], Ending]:
-    """Carry the story out without a fault: its calls in order, the first changing call of each step (from 1), and its ending."""
-    operation, first_of_step, act = scenario.begin(), [], engine._act
-    with faults.watch() as traffic, pytest.MonkeyPatch.context() as patch:
-
-        def noting(*arguments: object) -> Outcome:
-            start = len(traffic.order)
-            outcome = act(*arguments)  # type: ignore[arg-type]
-            changing = [n for n in range(start, len(traffic.order)) if not traffic.order[n][1].startswith(READS)]
-            first_of_step.extend(changing[:1])
-            return outcome
-
-        patch.setattr(engine, "_act", noting)
-        assert finish(operation).state == "succeeded", operation.error_detail
-    return traffic.order, [number + 1 for number in first_of_step], ending_of(operation, eyes)
-
-
-@contextmanager
-def dying_after_record(kind: str) -> Iterator[None]:
-    """The worker dies when the outcome of the first step of this kind is written and committed."""
-    record, deaths = engine._record, [Crash()]
-
-    def dying(work: engine.Run, step: Step, outcome: Outcome) -> bool:
-        more = record(work, step, outcome)
-        if step.kind == kind and deaths:
-            raise deaths.pop()
-        return more
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "_record", dying)
-        yield
-
-
-def survive(operation: Operation, *, number: int, when: faults.When, error: faults.Error) -> None:
-    """Break one call, then let the sweep's work be done; a failed operation is tried again, as an operator would."""
-    with faults.inject("*", "*", occurrence=number, when=when, error=error) as fault:
-        for _ in range(40):
-            with suppress(Crash):
-                engine.run(operation.pk)
-            operation.refresh_from_db()
-            if operation.state == "failed":
-                retry(actor=OPERATOR, operation_id=operation.pk, reason="the fault is gone")
-            elif not operation.is_active:
-                break
-            make_due(operation)
-    assert fault.fired, "the fault was never met"
-    assert operation.state == "succeeded", (operation.state, operation.error_code, operation.error_detail)
 
 
 @pytest.mark.parametrize("name", EACH_STEP)
@@ -122,18 +50,6 @@ def test_a_death_after_each_record_changes_nothing_about_the_end(cell: Cell, eye
         assert ending_of(operation, eyes) == expected, kind
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("name", list(SCENARIOS))
-def test_a_death_at_every_call_changes_nothing_about_the_end(cell: Cell, eyes: Eyes, name: str) -> None:
-    scenario = SCENARIOS[name]
-    order, _, expected = calls_of(scenario, eyes)
-    for number, call in enumerate(order, start=1):
-        for when in ("before", "after"):
-            operation = scenario.begin()
-            survive(operation, number=number, when=when, error=Crash)
-            assert ending_of(operation, eyes) == expected, f"{when} call {number}, {call}"
-
-
 @pytest.mark.parametrize("error", ["throttle", "lost", "denied"])
 @pytest.mark.parametrize("name", ["onboard-pool", "onboard-bridge", "onboard-silo"])
 def test_throttling_lost_answers_and_denials_at_each_step_are_survived(
@@ -145,17 +61,3 @@ def test_throttling_lost_answers_and_denials_at_each_step_are_survived(
         operation = scenario.begin()
         survive(operation, number=number, when="after" if error == "lost" else "before", error=error)
         assert ending_of(operation, eyes) == expected, f"{error} at call {number}, {order[number - 1]}"
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("error", ["throttle", "lost", "denied"])
-@pytest.mark.parametrize("name", list(SCENARIOS))
-def test_throttling_lost_answers_and_denials_at_every_call_are_survived(
-    cell: Cell, eyes: Eyes, name: str, error: faults.Named
-) -> None:
-    scenario = SCENARIOS[name]
-    order, _, expected = calls_of(scenario, eyes)
-    for number, call in enumerate(order, start=1):
-        operation = scenario.begin()
-        survive(operation, number=number, when="after" if error == "lost" else "before", error=error)
-        assert ending_of(operation, eyes) == expected, f"{error} at call {number}, {call}"

@@ -17,7 +17,7 @@ from tenants.models import Cell
 from tests import faults
 from tests.cast import asked, finish, make_due
 from tests.flows.eyes import Eyes
-from tests.flows.test_crash_matrix import ending_of
+from tests.flows.surviving import ending_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 STEPS = {"basic": 7, "standard": 8, "premium": 6}
