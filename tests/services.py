@@ -178,3 +178,8 @@ class StandIn(Service):
                     return
             time.sleep(0.05)
         raise RuntimeError(f"the AWS stand-in was not ready within {START_SECONDS:.0f} s:\n{self.log()[-2000:]}")
+
+    def empty(self) -> None:
+        """Have it forget everything, as if it had just been started."""
+        request = urllib.request.Request(f"{self.endpoint_url}/_ministack/reset", method="POST")
+        urllib.request.urlopen(request, timeout=30).close()  # loopback

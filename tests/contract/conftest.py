@@ -13,19 +13,19 @@ from tests.services import REGION, StandIn
 ADMIN_ROLE = "contract-admin"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def target(standin: StandIn) -> Target:
     """The stand-in, as the process's own identity."""
     return Target("aws", REGION, standin.account_id, endpoint_url=standin.endpoint_url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def root(target: Target) -> Aws:
     """The stand-in's root, whom no policy binds: only to set tests up."""
     return connect(target, session_name="root").with_credentials("test", "test")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gateways(root: Aws, target: Target) -> Aws:
     """What the contract tests call."""
     trust = {

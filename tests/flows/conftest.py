@@ -39,7 +39,7 @@ def cell(footing: Footing, standin: StandIn, db: None) -> Cell:
     return cell
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def eyes(standin: StandIn) -> Eyes:
     """Independent eyes on the stand-in."""
     return Eyes(standin.endpoint_url)

@@ -6,8 +6,8 @@ on it cuts its list of them without saying where to go on, which the product tak
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -26,41 +26,16 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.django_db, pytest.mark.long]
 
 
-@pytest.fixture(scope="module")
-def own_standin() -> Iterator[StandIn]:
-    """A stand-in of this module's, so that the one that other tests share keeps its state."""
-    standin = StandIn()
-    yield standin
-    standin.stop()
-
-
 @pytest.fixture
-def standin(own_standin: StandIn, settings: Any) -> StandIn:
-    """The module's stand-in, emptied, and the product pointed at it."""
-    own_standin.kill()
-    own_standin.start()
-    settings.AWS_ENDPOINT_URL = own_standin.endpoint_url
-    return own_standin
-
-
-@pytest.fixture
-def footing(standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Footing]:
-    """User and role made anew there; the process works as that user until the end of the test."""
+def footing(standin: StandIn) -> Footing:
+    """User and role, made anew in the emptied stand-in; the process now works as that user."""
     from controlplane.embedded.bootstrap import prepare  # reads Django's models by way of the policies
 
+    standin.empty()
     made = prepare(standin.endpoint_url, REGION, {})
-    with monkeypatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", made.access_key_id)
-        patch.setenv("AWS_SECRET_ACCESS_KEY", made.secret_access_key)
-        forget_credentials()
-        yield made
+    os.environ.update(AWS_ACCESS_KEY_ID=made.access_key_id, AWS_SECRET_ACCESS_KEY=made.secret_access_key)
     forget_credentials()
-
-
-@pytest.fixture
-def eyes(standin: StandIn) -> Eyes:
-    """Independent eyes on it."""
-    return Eyes(standin.endpoint_url)
+    return made
 
 
 @pytest.mark.parametrize("name", list(SCENARIOS))

@@ -1,4 +1,4 @@
-"""A cell of six tenants, furnished once a test process."""
+"""A cell of six tenants, furnished once a module."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.provisioning.isolation.world import World, furnish
 from tests.services import StandIn
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def world(standin: StandIn) -> World:
     """Six tenants in the stand-in with vended credentials; tests change nothing that another one reads."""
     return furnish(standin.endpoint_url)

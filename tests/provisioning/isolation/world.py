@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import boto3
@@ -87,9 +86,8 @@ def tenant_of(model: IsolationModel, number: int, cell: CellFacts = CELL, state:
     return TenantFacts(f"tnt_{_BODY[model]}{number}", slug, slug, state, TierFacts("any", model), cell, "a@example.com")
 
 
-@cache
 def furnish(endpoint_url: str) -> World:
-    """Make everything once a process, whoever asks, and vend each tenant's credentials through the product under the control plane's own role."""
+    """Make everything, in an empty stand-in, and vend each tenant's credentials through the product under the control plane's own role."""
     root = Clients(endpoint_url, "test", "test")
     provisioner = _control_plane(root)
     aws = connect(Target("aws", REGION, ACCOUNT_ID, "", endpoint_url), session_name="tests")

@@ -52,7 +52,7 @@ def globex(cell: Cell) -> Tenant:
     return new_tenant(cell, "globex", tier="premium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def store_eyes(standin: StandIn) -> StoreEyes:
     from tests.tenants.keys.world import StoreEyes
 
