@@ -15,6 +15,7 @@ from provisioning.models import Resource, ResourceState
 from provisioning.resources.base import OWN, SHARED
 from tenants import clouds, inputs
 from tenants.lifecycle import TenantState
+from tenants.members import invitations
 from tenants.models import Tenant
 from tenants.naming import session_name, username
 from tenants.selectors import facts_of, get_tenant
@@ -45,7 +46,8 @@ def identity_of(tenant: Tenant) -> Identity:
 def set_first_password(*, actor: Actor, tenant_id: str, reason: str) -> str:
     """Give the administrator a new temporary password, to be shown once; it must be changed at the first sign-in and is stored nowhere.
 
-    The act is audited before AWS is asked, so that none goes untold. Raises ConflictError unless the tenant is active.
+    The act is audited before AWS is asked, so that none goes untold. An administrator who has not come yet has as long for it as for any
+    invitation, from now on. Raises ConflictError unless the tenant is active.
     """
     reason = inputs.clean_reason(reason)
     tenant = get_tenant(tenant_id)
@@ -58,6 +60,7 @@ def set_first_password(*, actor: Actor, tenant_id: str, reason: str) -> str:
     facts = facts_of(tenant)
     aws = clouds.connect_to(facts.cell, session_name=session_name(facts.id, actor))
     aws.cognito.put_user_password(identity.pool_id, identity.username, password, permanent=False)
+    invitations.note_password_given(tenant_id=tenant.pk)
     return password
 
 

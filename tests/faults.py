@@ -27,7 +27,7 @@ from botocore.httpsession import URLLib3Session
 from core.aws.session import register_handler, unregister_handler
 
 When = Literal["before", "after"]
-Named = Literal["throttle", "denied", "outage", "lost", "timeout", "unreachable"]
+Named = Literal["throttle", "denied", "outage", "lost", "timeout", "unreachable", "password-ended"]
 Error = Named | BaseException | type[BaseException] | Callable[[AWSPreparedRequest], AWSResponse | None]
 
 _SERVICES = {
@@ -41,6 +41,7 @@ _ANSWERS = {
     "throttle": (400, "ThrottlingException", "SlowDown", "Rate exceeded"),
     "denied": (403, "AccessDeniedException", "AccessDenied", "The caller may not do this"),
     "outage": (500, "InternalServerError", "InternalError", "Something broke"),
+    "password-ended": (400, "NotAuthorizedException", "", "Temporary password has expired and must be reset by an administrator."),
 }
 """What AWS answers: status, code, S3's code, message."""
 
@@ -78,7 +79,7 @@ def inject(
     """Break the ``occurrence``-th matching sending, and the ``times - 1`` after it (None: all after it), in all threads.
 
     ``service`` is boto3's name and ``operation`` AWS's, or ``*``. ``before``: the request never reaches AWS. ``after``: AWS carries it out
-    and its answer is thrown away. ``error`` is what the product gets instead: one of AWS's answers (``throttle``, ``denied``, ``outage``),
+    and its answer is thrown away. ``error`` is what the product gets instead: one of AWS's answers (the keys of ``_ANSWERS``),
     silence after sending (``lost``, ``timeout``), no connection (``unreachable``), an exception to raise (such as :class:`Crash`), or
     a function of the request that raises, or gives an AWSResponse, or None to let the request through.
     """

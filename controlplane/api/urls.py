@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 
-from controlplane.api.views import acts, cells, key_acts, keys, operations, tenants, tiers, unknown
+from controlplane.api.views import acts, administrators, cells, key_acts, keys, operations, tenants, tiers, unknown
 
 
 class TenantName(StringConverter):
@@ -58,6 +58,8 @@ urlpatterns = [
     path("v1/tenants/<tenant:tenant>:offboard", acts.Offboard.as_view(), name="offboard-tenant"),
     path("v1/tenants/<tenant:tenant>:undo-offboard", acts.UndoOffboard.as_view(), name="undo-offboard-tenant"),
     path("v1/tenants/<tenant:tenant>:repair", acts.Repair.as_view(), name="repair-tenant"),
+    path("v1/tenants/<tenant:tenant>/administrator", administrators.Administrator.as_view(), name="tenant-administrator"),
+    path("v1/tenants/<tenant:tenant>/administrator:invite-again", administrators.InviteAgain.as_view(), name="invite-again"),
     path("v1/tenants/<tenant:tenant>/keys", keys.TenantKeys.as_view(), name="tenant-keys"),
     path("v1/tenants/<tenant:tenant>/keys:import", key_acts.Import.as_view(), name="import-key"),
     path("v1/tenants/<tenant:tenant>/keys/<key:key>", keys.KeyDetail.as_view(), name="tenant-key"),

@@ -17,6 +17,9 @@ from controlplane.console import words
 from provisioning import selectors, services
 from provisioning.models import Operation, OperationKind
 from tenants.lifecycle import TenantState
+from tenants.members.invitations import invitation_of
+from tenants.members.models import Member
+from tenants.members.selectors import find_first
 from tenants.models import Cell, CellState, Tenant
 
 
@@ -43,22 +46,43 @@ UNDO_OFFBOARD = Act("undo_offboard", "Undo offboarding", "undo", "primary", exam
 FIRST_PASSWORD = Act(
     "first_password", "Set first password", "key", example="The invitation was never received; caller verified by phone"
 )
+INVITE_AGAIN = Act(
+    "invite_again",
+    "Send the invitation again",
+    "forward_to_inbox",
+    example="The first one went into their spam folder, ticket 4802",
+)
 RETRY = Act("retry", "Retry", "refresh", "primary", example="The quota was raised, AWS case 171932")
 ABANDON = Act("abandon", "Abandon", "cancel", "danger", needs_fresh_code=True, example="The customer withdrew before going live")
 PREPARE = Act("prepare", "Prepare", "foundation", "primary", example="New region for the autumn rollout")
 RETIRE = Act("retire", "Retire", "archive", "danger", example="Replaced by standard from 2027")
 
-TENANT_ACTS = {act.name: act for act in (RESUME, UNDO_OFFBOARD, SUSPEND, CHANGE_TIER, REPAIR, FIRST_PASSWORD, OFFBOARD)}
+TENANT_ACTS = {
+    act.name: act for act in (RESUME, UNDO_OFFBOARD, SUSPEND, CHANGE_TIER, REPAIR, INVITE_AGAIN, FIRST_PASSWORD, OFFBOARD)
+}
 OPERATION_ACTS = {act.name: act for act in (RETRY, ABANDON)}
 CELL_ACTS = {act.name: act for act in (PREPARE, REPAIR)}
 
 
-def of_tenant(tenant: Tenant) -> tuple[Act, ...]:
-    """Give the acts that are lawful for a tenant now, in the order in which a page shows them."""
+def of_tenant(tenant: Tenant, first: Member | None = None) -> tuple[Act, ...]:
+    """Give the acts that are lawful for a tenant now, in the order in which a page shows them.
+
+    ``first`` is its first administrator where the caller has read them already.
+    """
     lawful = set(selectors.actions_of(tenant))
     if tenant.state == TenantState.ACTIVE:
         lawful.add(FIRST_PASSWORD.name)
+        first = first or find_first(tenant.pk)
+        if first is not None and invitation_of(first).is_pending:
+            lawful.add(INVITE_AGAIN.name)
     return tuple(act for name, act in TENANT_ACTS.items() if name in lawful)
+
+
+def why_not(act: Act, tenant: Tenant) -> str:
+    """Say why an act on a tenant is not lawful now, as the end of a sentence."""
+    if act is INVITE_AGAIN and tenant.state == TenantState.ACTIVE:
+        return f"the first administrator of {tenant.name} has joined already, or was removed"
+    return f"{tenant.name} is {tenant.state}"
 
 
 def of_operation(operation: Operation) -> tuple[Act, ...]:
@@ -114,6 +138,11 @@ def sentences_for_tenant(act: Act, tenant: Tenant) -> tuple[str, ...]:
         ),
         UNDO_OFFBOARD: (
             f"{name} becomes {tenant.resume_state or 'active'} again, as it was before its offboarding. Nothing was removed yet.",
+        ),
+        INVITE_AGAIN: (
+            f"{tenant.admin_email} gets a mail with a fresh link, good once and for seven days, to choose a password and come in.",
+            "A link that was mailed before is good no longer. A temporary password that was given before works until its own end.",
+            "Whichever is used first ends the other. In AWS nothing changes before that.",
         ),
         FIRST_PASSWORD: (
             f"{tenant.admin_email} gets a temporary password, which the next page shows once. It is stored nowhere.",

@@ -22,6 +22,7 @@ from controlplane.console.preview import Preview
 from provisioning.identity import set_first_password
 from provisioning.models import OperationKind
 from tenants.lifecycle import TenantState
+from tenants.members.invitations import send_first_again
 from tenants.models import Tenant, Tier
 
 DAY = 86_400
@@ -34,7 +35,7 @@ def act_on(request: HttpRequest, tenant: Tenant, name: str, context: Mapping[str
         raise Http404(f"There is no act {name!r}.")
     back = reverse("admin:tenants_tenant_change", args=[tenant.pk])
     if act not in acts.of_tenant(tenant):
-        messages.warning(request, f"“{act.title}” is not possible: {tenant.name} is {tenant.state}.")
+        messages.warning(request, f"“{act.title}” is not possible: {acts.why_not(act, tenant)}.")
         return HttpResponseRedirect(back)
     question = Question(
         act=act,
@@ -45,10 +46,16 @@ def act_on(request: HttpRequest, tenant: Tenant, name: str, context: Mapping[str
         make_form=_form_of(act, tenant),
         previews=partial(_previews, act, tenant),
         perform=partial(_perform, request, act, tenant, back, context),
-        done=f"“{act.title}” has begun for {tenant.name}. The steps are below.",
+        done=_done(act, tenant),
         extra={"tenant": tenant, "tier": tenant.tier},
     )
     return confirm(request, question, context)
+
+
+def _done(act: Act, tenant: Tenant) -> str:
+    if act is acts.INVITE_AGAIN:
+        return f"A fresh invitation to {tenant.admin_email} is on its way."
+    return f"“{act.title}” has begun for {tenant.name}. The steps are below."
 
 
 def _form_of(act: Act, tenant: Tenant) -> Callable[..., ConfirmForm]:
@@ -102,6 +109,9 @@ def _perform(
         password = set_first_password(actor=actor, tenant_id=tenant.pk, reason=reason)
         shown = {**context, "title": f"First password: {tenant.name}", "tenant": tenant, "password": password, "back_url": back}
         return TemplateResponse(request, "console/first_password.html", shown, headers={"Cache-Control": "no-store, private"})
+    if act is acts.INVITE_AGAIN:
+        send_first_again(actor=actor, tenant_id=tenant.pk, reason=reason)
+        return back
     extra: dict[str, Any] = {}
     if act is acts.CHANGE_TIER:
         extra["tier_code"] = clean["tier"].pk

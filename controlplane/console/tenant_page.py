@@ -13,10 +13,15 @@ from controlplane.console.access import may_act
 from core.audit.selectors import list_events
 from provisioning import selectors
 from provisioning.models import Resource, ResourceState
+from tenants.lifecycle import TenantState
+from tenants.members.invitations import invitation_of
+from tenants.members.selectors import find_first
 from tenants.models import Tenant
 
 OPERATIONS_SHOWN = 10
 EVENTS_SHOWN = 12
+INVITED_IN = (TenantState.ACTIVE, TenantState.SUSPENDED, TenantState.OFFBOARDING)
+"""Before them the first administrator has not been invited, and after them nobody is left."""
 
 
 def moving(tenant: Tenant, request: HttpRequest) -> dict[str, Any]:
@@ -26,6 +31,7 @@ def moving(tenant: Tenant, request: HttpRequest) -> dict[str, Any]:
     first = lines[0] if lines else None
     acting = may_act(request)
     latest = rows[0] if rows else None
+    administrator = find_first(tenant.pk)
     return {
         "tenant": tenant,
         "lines": lines,
@@ -35,7 +41,9 @@ def moving(tenant: Tenant, request: HttpRequest) -> dict[str, Any]:
         "resources": ledger(selectors.list_resources(tenant_id=tenant.pk)),
         "keys": key_page.of_tenant(tenant.pk),
         "may_act": acting,
-        "acts": acts.of_tenant(tenant) if acting else (),
+        "acts": acts.of_tenant(tenant, administrator) if acting else (),
+        "administrator": administrator,
+        "invitation": invitation_of(administrator) if administrator and tenant.state in INVITED_IN else None,
         "operation_acts": acts.of_operation(latest) if acting and latest else (),
         "events": events.lines_of(list_events(tenant_id=tenant.pk)[:EVENTS_SHOWN]),
         "audit_url": f"{reverse('admin:audit_auditevent_changelist')}?q={tenant.pk}",

@@ -36,6 +36,7 @@ RESOURCE_TONES = {
     "absent": "quiet",
 }
 CELL_TONES = {"registered": "quiet", "preparing": "busy", "ready": "good", "draining": "warn"}
+INVITATION_TONES = {"none": "good", "sending": "busy", "delayed": "bad", "open": "busy", "expired": "warn"}
 TONES = {
     "tenant": TENANT_TONES,
     "operation": OPERATION_TONES,
@@ -45,6 +46,7 @@ TONES = {
     "key": KEY_TONES,
     "stage": STAGE_TONES,
     "store": STORE_TONES,
+    "invitation": INVITATION_TONES,
 }
 
 KINDS = {

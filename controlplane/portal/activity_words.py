@@ -25,6 +25,9 @@ ACTIONS = {
     "key_policy.changed": "Changed what is done with leaked keys",
     "keys.revoked": "Revoked all keys",
     "leak.reported": "Reported leaked keys",
+    "member.invited_again": "Sent an invitation again",
+    "member.invitation_link_asked": "Asked for an invitation link",
+    "member.password_link_asked": "Asked for a link for a password",
     "administrator.password_reset": "Reset the administrator's password",
 }
 NOUNS = {"key": "Keys", "key_policy": "Leak policy", "member": "Members", "tenant": "Tenant", "operation": "Operations"}

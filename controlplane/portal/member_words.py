@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.utils import timezone
-
+from tenants.members.invitations import Invitation, Standing, invitation_of
 from tenants.members.models import LIVING, Member, MemberState
 
 
@@ -21,6 +20,7 @@ class Line:
     last_seen: datetime | None
     has_device: bool
     is_me: bool
+    invitation: Invitation
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +75,25 @@ def has_device(member: Member) -> bool:
 def line_of(member: Member, *, me: Member) -> Line:
     """Give a member as a page shows them."""
     state, tone, note = _state(member)
-    return Line(member, state, tone, note, member.last_seen_at or member.last_signed_in_at, has_device(member), member.pk == me.pk)
+    last_seen = member.last_seen_at or member.last_signed_in_at
+    return Line(member, state, tone, note, last_seen, has_device(member), member.pk == me.pk, invitation_of(member))
+
+
+def _invited(invitation: Invitation) -> tuple[str, str, str]:
+    ends = f"{invitation.ends_at:%-d %B %Y}" if invitation.ends_at is not None else ""
+    if invitation.standing is Standing.DELAYED:
+        return "Invited", "bad", "The mail could not be sent yet; it is being tried again."
+    if invitation.standing is Standing.EXPIRED:
+        return "Invitation expired", "warn", f"It ended on {ends}: send it again."
+    if invitation.standing is Standing.SENDING:
+        return "Invited", "warn", "The mail is on its way."
+    return "Invited", "warn", f"Good until {ends}." if ends else ""
 
 
 def _state(member: Member) -> tuple[str, str, str]:
-    if member.state == MemberState.INVITED:
-        if member.mail_failures:
-            return "Invited", "bad", "The mail could not be sent yet; it is being tried again."
-        ends = member.invitation_expires_at
-        if ends is not None and ends <= timezone.now():
-            return "Invitation expired", "warn", f"It ended on {ends:%-d %B %Y}: send it again."
-        return "Invited", "warn", f"Good until {ends:%-d %B %Y}." if ends is not None else ""
+    invitation = invitation_of(member)
+    if invitation.is_pending:
+        return _invited(invitation)
     if member.state == MemberState.DISABLED:
         return "Disabled", "bad", member.state_reason
     if member.state not in LIVING:

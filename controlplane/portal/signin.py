@@ -22,6 +22,7 @@ from controlplane.portal.throttle import ThrottleAwayError
 from core.aws.signing_in import InvalidPasswordError
 from core.aws.tokens import TokenKeysError, TokenRefusedError
 from core.errors import ConflictError, DomainError
+from provisioning.resources.user_pool import SETTINGS
 from tenants.members import devices, selectors, signing_in
 from tenants.members.models import Member
 from tenants.members.signing_in import NotAdmittedError
@@ -60,7 +61,9 @@ def sign_in(request: HttpRequest, slug: str) -> HttpResponse:
                 return answer
             status, problem = answer
             form.add_error(None, problem)
-    return page(request, "signin", status=status, form=form, next=_next_url(request))
+    # Said after every refusal alike: the pool answers a temporary password that has ended as it answers a wrong one.
+    given_days = SETTINGS.temporary_password_days if status == 422 else 0
+    return page(request, "signin", status=status, form=form, next=_next_url(request), given_days=given_days)
 
 
 def _try(request: HttpRequest, form: PasswordForm) -> HttpResponse | tuple[int, str]:

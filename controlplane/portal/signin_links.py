@@ -27,11 +27,11 @@ logger = logging.getLogger(__name__)
 
 KEY = "portal.link"
 LASTS_SECONDS = 1_800
-SENT = "If there is somebody with this address here, a link is on its way. It is good for an hour."
+SENT = "If there is somebody with this address here, a link is on its way. The mail says how long it is good."
 
 
 def forgotten(request: HttpRequest, slug: str) -> HttpResponse:
-    """Ask for a link to choose a new password with. The answer is the same whether or not the person exists."""
+    """Ask for a link to choose a password with, a first one too. The answer is the same whether or not the person exists."""
     form = ForgottenForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         counts = throttle.of_links(signin.address_of(request))
@@ -44,7 +44,7 @@ def forgotten(request: HttpRequest, slug: str) -> HttpResponse:
             form.add_error(None, signin.AWAY)
             return page(request, "signin_forgotten", status=503, form=form)
         tenant = sessions.tenant_of(request)
-        signing_in.ask_for_password(tenant_id=tenant.pk, email=form.cleaned_data["email"], address=signin.address_of(request))
+        signing_in.ask_for_link(tenant_id=tenant.pk, email=form.cleaned_data["email"], address=signin.address_of(request))
         messages.success(request, SENT)
         return signin.to(request, "sign-in")
     return page(request, "signin_forgotten", status=422 if form.is_bound else 200, form=form)
@@ -87,10 +87,19 @@ def welcome(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _not_good(request: HttpRequest) -> HttpResponse:
-    """Say that a link is not good, whatever is wrong with it; written down, with the address that it came from."""
-    if request.session.get(KEY):
-        tenant = sessions.tenant_of(request)
-        signing_in.note_refused(tenant_id=tenant.pk, member=None, why="link-not-good", address=signin.address_of(request))
+    """Say that a link is not good, whatever is wrong with it; written down, with the address that it came from.
+
+    Only the holder of an invitation whose time is over hears what is wrong, and may load the page again.
+    """
+    tenant, text = sessions.tenant_of(request), _text(request)
+    late = links.find_expired_invitation(tenant.pk, text)
+    kept = request.session.get(KEY)
+    if kept and not kept.get("noted"):
+        why = "invitation-expired" if late else "link-not-good"
+        signing_in.note_refused(tenant_id=tenant.pk, member=late, why=why, address=signin.address_of(request))
+    if late is not None:
+        request.session[KEY] = {**request.session[KEY], "noted": True}
+        return page(request, "welcome_expired", status=410, account=late, ended_at=late.link_expires_at)
     request.session.pop(KEY, None)
     return page(request, "welcome_not_good", status=410)
 

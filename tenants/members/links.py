@@ -1,7 +1,8 @@
 """The links that are mailed: an invitation, or the right to set a password anew. Known to the receiver alone; what is kept is a digest.
 
 256 bits from the system's CSPRNG need no pepper: nobody guesses them, and from the SHA-256 nobody gets back. A link works once and for a
-bounded time, for one member of one tenant; every other one is answered alike, whatever is wrong with it.
+bounded time, for one member of one tenant; every other one is answered alike, whatever is wrong with it, but for an invitation whose time is
+over: its receiver hears that, and whom to ask.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _LONGEST = 200
 
 
 class LinkNotGoodError(DomainError):
-    """The link was used, has ended, was replaced by a newer one, or never was: nobody is told which."""
+    """The link was used, has ended, was replaced by a newer one, or never was: the error does not say which."""
 
     code = "link-not-good"
     title = "This link is not good any more"
@@ -39,6 +40,13 @@ def new_text() -> str:
 def digest_of(text: str) -> str:
     """What is kept of it."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def find_expired_invitation(tenant_id: str, text: str) -> Member | None:
+    """Give whose invitation this link was, if nothing but its time is over: who holds the text may hear that. None for every other link."""
+    rows = Member.objects.filter(tenant_id=tenant_id, link_purpose=LinkPurpose.INVITATION, state=MemberState.INVITED)
+    digest = digest_of(text) if 0 < len(text) <= _LONGEST else ""
+    return rows.filter(link_digest=digest, link_expires_at__lte=timezone.now()).first() if digest else None
 
 
 def get_by_link(tenant_id: str, text: str, *, lock: bool = False) -> Member:

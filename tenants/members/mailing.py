@@ -60,7 +60,11 @@ def send(member_id: str) -> bool:
 
 def link_of(member: Member, text: str) -> str:
     """The address in the mail. The text is in its query, which is never logged."""
-    return f"{settings.PORTAL_URL}/portal/{member.tenant.slug}/welcome/?{urlencode({'link': text})}"
+    return f"{_portal_of(member)}welcome/?{urlencode({'link': text})}"
+
+
+def _portal_of(member: Member) -> str:
+    return f"{settings.PORTAL_URL}/portal/{member.tenant.slug}/"
 
 
 def _prepare(member_id: str, text: str) -> Member | None:
@@ -94,7 +98,13 @@ def _postpone(member: Member, error: str) -> None:
 
 def _message(member: Member, text: str) -> EmailMessage:
     purpose = LinkPurpose(member.link_purpose)
-    context = {"member": member, "tenant": member.tenant, "link": link_of(member, text), "ends_at": member.link_expires_at}
+    context = {
+        "member": member,
+        "tenant": member.tenant,
+        "link": link_of(member, text),
+        "ends_at": member.link_expires_at,
+        "ask_at": f"{_portal_of(member)}sign-in/forgotten/",
+    }
     body = render_to_string(f"portal/mail_{purpose.value}.txt", context)
     subject = SUBJECTS[purpose].format(tenant=member.tenant.name)
     return EmailMessage(subject, body, to=[member.email])

@@ -27,6 +27,11 @@ def get_member(tenant_id: str, member_id: str) -> Member:
     return member
 
 
+def find_first(tenant_id: str) -> Member | None:
+    """Give the administrator whom the onboarding has made, in whatever state; None for a tenant that never had one."""
+    return Member.objects.filter(tenant_id=tenant_id, is_first=True).first()
+
+
 def find_of_session(member_id: str, epoch: int) -> Member | None:
     """Give the member of a session, if they may still come in and the session began in their present epoch."""
     return Member.objects.filter(pk=member_id, state=MemberState.ACTIVE, epoch=epoch).first()

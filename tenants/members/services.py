@@ -33,6 +33,11 @@ NOTHING_SENT: dict[str, Any] = {
 }
 """What ends every link of a member, also one that has not been sent yet."""
 RESEND_AFTER_SECONDS = 60
+_NO_INVITATION = {
+    MemberState.ACTIVE: "This person has joined already: there is no invitation to send again. A forgotten password has a link of its own.",
+    MemberState.DISABLED: "This person has joined already, and is disabled: there is no invitation to send again.",
+    MemberState.REMOVED: "This person was removed, or the invitation cancelled: there is no invitation to send again.",
+}
 
 
 class LastOwnerError(ConflictError):
@@ -69,8 +74,7 @@ def invite(*, actor: Actor, tenant_id: str, email: str, role: str, name: str = "
         }
     )
     tenant = get_tenant(tenant_id)
-    if tenant.state not in SERVED:
-        raise ConflictError(f"This tenant is {tenant.state}; people are invited while it is active.", code="tenant-not-active")
+    _require_served(tenant)
     with transaction.atomic():
         _require_authority(actor, tenant_id, role, "give this role")
         if selectors.find_by_address(tenant_id, clean["email"]) is not None:
@@ -82,19 +86,23 @@ def invite(*, actor: Actor, tenant_id: str, email: str, role: str, name: str = "
     return member
 
 
-def invite_again(*, actor: Actor, tenant_id: str, member_id: str, revision: int | None = None) -> Member:
-    """Send an invitation again, with a new link and a new end; the link before it is good no longer. Raises ConflictError right after another."""
+def invite_again(*, actor: Actor, tenant_id: str, member_id: str, revision: int | None = None, reason: str = "") -> Member:
+    """Send an invitation again, with a new link and a new end; the link before it is good no longer.
+
+    Raises ConflictError for somebody who has joined or was removed, while the tenant is not active, and right after another invitation.
+    """
     with transaction.atomic():
         member = locked(actor, tenant_id, member_id, revision)
         if member.state != MemberState.INVITED:
-            raise ConflictError(f"This member is {member.state}; only an invitation can be sent again.", code="illegal-transition")
+            raise ConflictError(_NO_INVITATION[MemberState(member.state)], code="illegal-transition")
+        _require_served(member.tenant)
         just_sent = member.mail_sent_at and (timezone.now() - member.mail_sent_at).total_seconds() < RESEND_AFTER_SECONDS
         if just_sent or member.mail_wanted:
             raise ConflictError("An invitation has just been sent. Wait a minute.", code="too-soon")
         Member.objects.filter(pk=member.pk).update(**NOTHING_SENT)
         want_mail(member, LinkPurpose.INVITATION)
         _raise_revision(member)
-        tell(member, "member.invited_again", actor)
+        tell(member, "member.invited_again", actor, reason)
     return member
 
 
@@ -220,11 +228,14 @@ def _tell_engine(member: Member) -> None:
         Tenant.objects.filter(pk=tenant.pk).exclude(admin_enabled=enabled).update(admin_enabled=enabled)
 
 
-def want_mail(member: Member, purpose: LinkPurpose) -> None:
-    """Have a link made and mailed by the worker, which alone ever knows its text. Call it inside the transaction of the act."""
+def want_mail(member: Member, purpose: LinkPurpose, *, renews: bool = True) -> None:
+    """Have a link made and mailed by the worker, which alone ever knows its text. Call it inside the transaction of the act.
+
+    An invitation gets a new end by it, unless ``renews`` is False: then its new link ends with the one before.
+    """
     now = timezone.now()
     changes: dict[str, object] = {"mail_wanted": purpose, "mail_due_at": now, "mail_failures": 0, "mail_error": ""}
-    if purpose == LinkPurpose.INVITATION:
+    if purpose == LinkPurpose.INVITATION and renews:
         changes |= {"invited_at": now, "invitation_expires_at": now + links.LASTS[purpose]}
     Member.objects.filter(pk=member.pk).update(**changes)
     for name, value in changes.items():
@@ -284,6 +295,11 @@ def _require_authority(actor: Actor, tenant_id: str, role: str, what: str) -> No
         acting = Member.objects.filter(pk=actor.id, tenant_id=tenant_id, state=MemberState.ACTIVE).first()
     if acting is None or not may_manage(acting.role, role):
         raise ForbiddenError(f"You may not {what}.")
+
+
+def _require_served(tenant: Tenant) -> None:
+    if tenant.state not in SERVED:
+        raise ConflictError(f"This tenant is {tenant.state}; people are invited while it is active.", code="tenant-not-active")
 
 
 def _require_another_owner(member: Member) -> None:

@@ -82,19 +82,27 @@ def note_seen(member: Member) -> None:
     Member.objects.filter(pk=member.pk).update(last_seen_at=timezone.now())
 
 
-def ask_for_password(*, tenant_id: str, email: str, address: str) -> None:
-    """Have a link sent with which a member may choose a new password. Nothing tells the caller whether there is such a member."""
+def ask_for_link(*, tenant_id: str, email: str, address: str) -> None:
+    """Have a link sent to somebody who cannot come in: for a new password, or an invitation to whoever has not joined.
+
+    The first administrator, whom nobody of the tenant could invite again, gets a new end with it; everybody else's invitation goes on as long
+    as it would have, and one that is over stays so. Nothing tells the caller whether there is such a person: for nobody the database and the
+    queue are asked to do the same, to a row that does not exist.
+    """
     member = selectors.find_by_address(tenant_id, email)
+    purpose = _link_for(member) if member is not None else LinkPurpose.NONE
+    known = member if purpose else None
     with transaction.atomic():
-        is_known = member is not None and member.state == MemberState.ACTIVE
-        if member is not None and is_known and not _was_just_asked(member):
-            want_mail(member, LinkPurpose.PASSWORD)
+        if known is None or _was_just_asked(known):
+            want_mail(Member(), LinkPurpose.PASSWORD)
+        else:
+            want_mail(known, purpose, renews=known.is_first)
         record(
-            action="member.password_link_asked",
-            actor=member_actor(member) if member and is_known else NOBODY,
-            target=member.pk if member and is_known else tenant_id,
+            action=f"member.{'invitation' if purpose == LinkPurpose.INVITATION else 'password'}_link_asked",
+            actor=member_actor(known) if known else NOBODY,
+            target=known.pk if known else tenant_id,
             tenant_id=tenant_id,
-            outcome="succeeded" if is_known else "refused",
+            outcome="succeeded" if known else "refused",
             details={"address": address},
         )
 
@@ -120,6 +128,14 @@ def follow_link(*, tenant_id: str, text: str, name: str = "") -> Member:
 def member_actor(member: Member) -> Actor:
     """Give a member as the one who acts. The label is a name, never an address."""
     return Actor(ActorKind.MEMBER, member.pk, member.name)
+
+
+def _link_for(member: Member) -> LinkPurpose:
+    if member.state == MemberState.ACTIVE:
+        return LinkPurpose.PASSWORD
+    ends = member.invitation_expires_at
+    runs = ends is None or ends > timezone.now()
+    return LinkPurpose.INVITATION if member.state == MemberState.INVITED and (runs or member.is_first) else LinkPurpose.NONE
 
 
 def _was_just_asked(member: Member) -> bool:

@@ -46,6 +46,7 @@ def pages(story: dict[str, Tenant]) -> dict[str, str]:
         "tenant-long-name": f"{tenant['moved']}/change/",
         "act-change-tier": f"{tenant['moved']}/act/change_tier/?tier=basic",
         "act-offboard": f"{tenant['moved']}/act/offboard/",
+        "act-invite-again": f"{tenant['moved']}/act/invite_again/",
         "act-abandon": f"/console/provisioning/operation/{failed.pk}/act/abandon/",
         "onboard": "/console/tenants/tenant/add/",
         "operations": "/console/provisioning/operation/",

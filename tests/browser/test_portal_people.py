@@ -169,6 +169,61 @@ def test_from_the_first_password_to_a_colleague_who_is_refused(
     expect(their.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), ("dark", NARROW)])
+def test_a_first_administrator_who_never_came_finds_the_way_in(
+    visit: Callable[..., Visitor],
+    acme: Tenant,
+    live_server: LiveServer,
+    mailoutbox: list[Any],
+    settings: Any,
+    theme: str,
+    size: dict[str, int],
+) -> None:
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from tenants.members import invitations, mailing
+    from tenants.members.models import Member
+    from tests.cast import OPERATOR
+
+    settings.PORTAL_URL = live_server.url
+    invitations.send_first_again(actor=OPERATOR, tenant_id=acme.pk, reason="never came")
+    assert mailing.send_due() == 1
+    long_ago = timezone.now() - timedelta(days=1)
+    Member.objects.filter(is_first=True).update(
+        link_expires_at=long_ago, invitation_expires_at=long_ago, mail_sent_at=long_ago, invited_at=long_ago
+    )
+    ada = visit(theme=theme, size=size)
+    ada.allowed |= {410}
+    page = ada.open(link_in(mailoutbox[-1]))
+    expect(page.get_by_role("heading", name="This invitation has expired")).to_be_visible()
+    ada.looked_at("portal-invitation-expired")
+    sign_in(page, "admin@acme.example", "The-old-password-1")
+    expect(page.get_by_text("It works for 7 days.")).to_be_visible()
+    ada.looked_at("portal-sign-in-ended")
+    page.get_by_role("link", name="Ask for a new link").click()
+    expect(page.get_by_role("heading", name="Ask for a link")).to_be_visible()
+    ada.looked_at("portal-ask-for-a-link")
+    page.get_by_label("E-mail address").fill("admin@acme.example")
+    page.get_by_role("button", name="Send the link").click()
+    expect(page.get_by_role("status")).to_contain_text("a link is on its way")
+    assert mailing.send_due() == 1
+    page = ada.open(link_in(mailoutbox[-1]))
+    expect(page.get_by_role("heading", name="Welcome to Acme")).to_be_visible()
+    page.get_by_label("New password").fill(PASSWORD)
+    page.get_by_label("The same again").fill(PASSWORD)
+    page.get_by_role("button", name="Accept the invitation").click()
+    sign_in(page, "admin@acme.example", PASSWORD)
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+
+
+def link_in(mail: Any) -> str:
+    found = re.search(r"http\S+link=\S+", mail.body)
+    assert found is not None
+    return found[0]
+
+
 def test_without_a_script_everything_that_counts_works(browser: Browser, live_server: LiveServer, acme: Tenant) -> None:
     from tests.controlplane.portal.real import with_password
     from tests.tenants.members.test_devices import code_of, enrolled

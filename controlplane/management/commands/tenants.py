@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -21,6 +21,9 @@ from core.actors import operator
 from core.errors import DomainError
 from provisioning import drift, selectors, services
 from provisioning.models import Operation
+from tenants.members import invitations
+from tenants.members.selectors import find_first
+from tenants.models import Tenant
 from tenants.selectors import get_tenant, list_tenants
 
 WIDE = 240
@@ -39,6 +42,23 @@ def _days(text: str) -> float:
     if not 0 <= days <= services.MAX_GRACE.days:
         raise argparse.ArgumentTypeError(f"0 to {services.MAX_GRACE.days} days")
     return days
+
+
+def _time(at: datetime | None) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at is not None else "never"
+
+
+def _invited(tenant: Tenant) -> str:
+    """Say how the first administrator's invitation stands."""
+    first = find_first(tenant.pk)
+    if first is None:
+        return "not invited"
+    found = invitations.invitation_of(first)
+    if not found.is_pending:
+        return f"joined {_time(first.joined_at)}" if first.joined_at else "invitation cancelled"
+    ends = "ended" if found.standing is invitations.Standing.EXPIRED else "ends"
+    error = f" ({first.mail_error})" if first.mail_error else ""
+    return f"invitation {found.standing}{error}, last sent {_time(found.sent_at)}, {ends} {_time(found.ends_at)}"
 
 
 class Command(BaseCommand):
@@ -65,6 +85,9 @@ class Command(BaseCommand):
             acts.add_parser(name, help=text).add_argument("tenant")
         for name in ACTS:
             self._add_act(acts.add_parser(name, help=f"{name.replace('-', ' ')} a tenant"), name)
+        self._add_act(
+            acts.add_parser("invite-again", help="mail a first administrator who never came a fresh invitation"), "invite-again"
+        )
         for name in ("retry", "abandon"):
             ending = acts.add_parser(name, help=f"{name} a failed operation")
             ending.add_argument("operation")
@@ -84,7 +107,7 @@ class Command(BaseCommand):
         self.console = Console(file=cast("IO[str]", self.stdout), width=None if self.stdout.isatty() else WIDE, soft_wrap=True)
         self.actor = operator(getpass.getuser(), "command line")
         try:
-            special = getattr(self, f"_{act}", None)
+            special = getattr(self, f"_{act.replace('-', '_')}", None)
             if special is not None:
                 special(options)
             elif act in ("retry", "abandon"):
@@ -145,6 +168,7 @@ class Command(BaseCommand):
         self.console.print(
             escape(f"{tenant.name} ({tenant.slug}, {tenant.pk}): {tenant.state}, {tenant.tier_id}, cell {tenant.cell.code}")
         )
+        self.console.print(escape(f"administrator {tenant.admin_email}: {_invited(tenant)}"))
         table = Table("kind", "name", "state", "observed", "differs")
         for resource in selectors.list_resources(tenant_id=tenant.pk):
             seen = f"{resource.observed_at:%Y-%m-%d %H:%M:%S}" if resource.observed_at else "never"
@@ -160,6 +184,13 @@ class Command(BaseCommand):
             for step in operation.steps.all():
                 error = f" {step.error_code}: {step.error_detail}" if step.error_code else ""
                 self.console.print(escape(f"    {step.action:7} {step.kind:15} {step.name:8} {step.state}{error}"))
+
+    def _invite_again(self, options: dict[str, Any]) -> None:
+        tenant = get_tenant(options["tenant"])
+        first = invitations.send_first_again(actor=self.actor, tenant_id=tenant.pk, reason=options["reason"])
+        self.console.print(
+            escape(f"A fresh invitation to {first.email} is on its way, good until {_time(first.invitation_expires_at)}.")
+        )
 
     def _drift(self, options: dict[str, Any]) -> None:
         found = drift.observe_tenant(get_tenant(options["tenant"]), actor=self.actor)

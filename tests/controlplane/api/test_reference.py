@@ -38,6 +38,8 @@ RULES = {
     ("POST", "/api/v1/tenants/{tenant}:offboard"): "tenants:write",
     ("POST", "/api/v1/tenants/{tenant}:undo-offboard"): "tenants:write",
     ("POST", "/api/v1/tenants/{tenant}:repair"): "tenants:write",
+    ("GET", "/api/v1/tenants/{tenant}/administrator"): "tenants:read",
+    ("POST", "/api/v1/tenants/{tenant}/administrator:invite-again"): "tenants:write",
     ("GET", "/api/v1/tenants/{tenant}/keys"): "keys:read",
     ("POST", "/api/v1/tenants/{tenant}/keys"): "keys:write",
     ("POST", "/api/v1/tenants/{tenant}/keys:import"): "keys:write",

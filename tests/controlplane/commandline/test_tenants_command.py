@@ -125,3 +125,15 @@ def test_list_show_and_drift(world: World) -> None:
     with pytest.raises(CommandError, match="3 resources"):
         run("drift", "acme")
     assert set(Tenant.objects.get().resources.values_list("state", flat=True)) == {"drifted"}
+
+
+def test_a_first_administrator_is_invited_again_and_shown(world: World) -> None:
+    onboarded("acme")
+    assert "administrator admin@acme.example: invitation open, last sent 20" in run("show", "acme")
+    said = run("invite-again", "acme", "--reason", "never came")
+    assert said.startswith("A fresh invitation to admin@acme.example is on its way, good until 20")
+    assert "invitation sending, last sent never, ends 20" in run("show", "acme")
+    event = AuditEvent.objects.get(action="member.invited_again")
+    assert (event.actor_kind, event.reason) == ("operator", "never came")
+    with pytest.raises(CommandError, match="Wait a minute"):
+        run("invite-again", "acme", "--reason", "again")

@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import time_machine
+from django.db.models import F
 
 from core.actors import Actor, operator
 from core.errors import DomainError
 from provisioning import engine, services
 from provisioning.models import Operation, Resource
 from provisioning.resources.base import Wait
+from tenants.members.models import Member
 from tenants.models import Cell, Tenant
 from tests.cast import finish, ready_cell
 from tests.controlplane.console.pretend import PretendAws
@@ -114,6 +116,10 @@ def _live(world: PretendAws, go_to: Callable[[float], None]) -> dict[str, Tenant
         go_to(130 - 5.5 * number)
         finish(ask(name, tier, BILLING))
     by_name = {tenant.name: tenant for tenant in Tenant.objects.all()}
+    came_at = F("invited_at")
+    Member.objects.exclude(tenant=by_name["Polytechnic of Arden"]).update(
+        state="active", joined_at=came_at, last_signed_in_at=came_at, last_seen_at=came_at
+    )
     suspended, leaving = by_name["Lumen Tutors"], by_name["Studio Nine"]
     moved, drifted = by_name["Polytechnic of Arden"], by_name["Meridian Health Education"]
     go_to(3.2)

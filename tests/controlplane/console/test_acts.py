@@ -144,7 +144,7 @@ def test_an_act_without_having_looked_is_refused(operator: Client, acme: Tenant)
 
 def test_only_lawful_acts_are_offered_and_taken(operator: Client, acme: Tenant, initech: Tenant) -> None:
     offered = {tenant.slug: {act.name for act in acts.of_tenant(tenant)} for tenant in (acme, initech)}
-    assert offered["acme"] == {"suspend", "change_tier", "repair", "offboard", "first_password"}
+    assert offered["acme"] == {"suspend", "change_tier", "repair", "offboard", "first_password", "invite_again"}
     assert offered["initech"] == {"resume", "change_tier", "repair", "offboard"}
     for tenant in (acme, initech):
         for name in acts.TENANT_ACTS:
@@ -352,3 +352,42 @@ def test_an_act_waits_for_no_engine(operator: Client, world: PretendAws, cell: C
     assert confirm(operator, act_url(tenant, "suspend")).status_code == 302
     tenant.refresh_from_db()
     assert tenant.state == "suspended"
+
+
+def test_a_first_administrator_who_never_came_is_invited_again(operator: Client, acme: Tenant) -> None:
+    from tenants.members.selectors import find_first
+
+    page = reverse("admin:tenants_tenant_change", args=[acme.pk])
+    first = find_first(acme.pk)
+    assert first is not None
+    type(first).objects.filter(pk=first.pk).update(invitation_expires_at=timezone.now() - timedelta(days=1))
+    shown = operator.get(page).content.decode()
+    assert "cp-warn" in shown
+    assert ">expired<" in shown
+    assert act_url(acme, "invite_again") in shown
+    answer = confirm(operator, act_url(acme, "invite_again"))
+    assert (answer.status_code, answer.headers["Location"]) == (302, page)
+    first.refresh_from_db()
+    assert (first.mail_wanted, first.invitation_expires_at > timezone.now()) == ("invitation", True)
+    event = AuditEvent.objects.get(action="member.invited_again")
+    assert (event.actor_id, event.reason, event.target) == ("olga", REASON, first.pk)
+    shown = operator.get(page).content.decode()
+    assert "A fresh invitation to admin@acme.example is on its way." in shown
+    assert ">sending<" in shown
+    assert confirm(operator, act_url(acme, "invite_again")).status_code == 409
+
+
+def test_whoever_joined_while_an_operator_looked_is_not_invited_again(operator: Client, viewer: Client, acme: Tenant) -> None:
+    from tenants.members.selectors import find_first
+
+    url = act_url(acme, "invite_again")
+    assert viewer.get(url).status_code == 403
+    looked = operator.get(url)
+    first = find_first(acme.pk)
+    assert first is not None
+    type(first).objects.filter(pk=first.pk).update(state="active", joined_at=timezone.now())
+    answer = operator.post(url, {"plan": looked.context["plan"], "reason": REASON}, follow=True)
+    shown = answer.content.decode()
+    assert "is not possible: the first administrator of Acme has joined already, or was removed." in shown
+    assert ">joined " in shown.replace("\n", "").replace("<dd>joined ", ">joined ")
+    assert not AuditEvent.objects.filter(action="member.invited_again").exists()

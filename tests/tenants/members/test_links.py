@@ -124,7 +124,7 @@ def test_a_forgotten_password_has_a_link_sent_to_members_alone(acme: Tenant, vie
     from tenants.members import mailing, signing_in
 
     for email in (viewer.email.upper(), "nobody@acme.example"):
-        signing_in.ask_for_password(tenant_id=acme.pk, email=email, address="192.0.2.1")
+        signing_in.ask_for_link(tenant_id=acme.pk, email=email, address="192.0.2.1")
     text = mailed(mailoutbox)
     before = viewer.epoch
     after = signing_in.follow_link(tenant_id=acme.pk, text=text)
