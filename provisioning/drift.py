@@ -43,10 +43,12 @@ class Drift:
 def observe_cell(cell: Cell, *, actor: Actor) -> list[Drift]:
     """Read back everything that a cell shares, write what was seen into the ledger, and give what differs.
 
-    What a newer release shares besides counts as drift as well, so that a cell that was prepared by an older one gets it.
+    What a newer release shares besides counts as drift as well, so that a cell that was prepared by an older one gets it; a cell that was
+    never prepared here has nothing to differ from.
     """
-    found = _observe(Resource.objects.filter(cell=cell), cell, owner_id=cell.pk, actor=actor)
-    return found + _stale(found, operations.plan_for(OperationKind.CHANGE_TIER, cell=cell))
+    rows = Resource.objects.filter(cell=cell)
+    found = _observe(rows, cell, owner_id=cell.pk, actor=actor)
+    return found + _stale(found, operations.plan_for(OperationKind.CHANGE_TIER, cell=cell) if rows.exists() else ())
 
 
 def observe_tenant(tenant: Tenant, *, actor: Actor) -> list[Drift]:
