@@ -21,6 +21,8 @@ from core.actors import operator
 from core.errors import DomainError
 from provisioning import drift, selectors, services
 from provisioning.models import Operation
+from tenants.inputs import clean_reason
+from tenants.members import connections
 from tenants.selectors import get_tenant, list_tenants
 
 WIDE = 240
@@ -65,6 +67,9 @@ class Command(BaseCommand):
             acts.add_parser(name, help=text).add_argument("tenant")
         for name in ACTS:
             self._add_act(acts.add_parser(name, help=f"{name.replace('-', ' ')} a tenant"), name)
+        self._add_act(
+            acts.add_parser("sso-off", help="switch a tenant's own identity provider off: passwords let in again"), "sso-off"
+        )
         for name in ("retry", "abandon"):
             ending = acts.add_parser(name, help=f"{name} a failed operation")
             ending.add_argument("operation")
@@ -84,7 +89,7 @@ class Command(BaseCommand):
         self.console = Console(file=cast("IO[str]", self.stdout), width=None if self.stdout.isatty() else WIDE, soft_wrap=True)
         self.actor = operator(getpass.getuser(), "command line")
         try:
-            special = getattr(self, f"_{act}", None)
+            special = getattr(self, f"_{act.replace('-', '_')}", None)
             if special is not None:
                 special(options)
             elif act in ("retry", "abandon"):
@@ -160,6 +165,11 @@ class Command(BaseCommand):
             for step in operation.steps.all():
                 error = f" {step.error_code}: {step.error_detail}" if step.error_code else ""
                 self.console.print(escape(f"    {step.action:7} {step.kind:15} {step.name:8} {step.state}{error}"))
+
+    def _sso_off(self, options: dict[str, Any]) -> None:
+        tenant = get_tenant(options["tenant"])
+        connections.switch_off(actor=self.actor, tenant_id=tenant.pk, reason=clean_reason(options["reason"]))
+        self.console.print(escape(f"{tenant.slug}: passwords let in again. Whoever has none asks for a link at the sign-in page."))
 
     def _drift(self, options: dict[str, Any]) -> None:
         found = drift.observe_tenant(get_tenant(options["tenant"]), actor=self.actor)
