@@ -15,7 +15,7 @@ from controlplane.portal.pages import page
 from controlplane.portal.sso_words import found
 from core.aws.hosted import HostedAwayError
 from core.aws.tokens import TokenKeysError, TokenRefusedError
-from core.errors import ConflictError
+from core.errors import ConflictError, ForbiddenError
 from provisioning.connections import Readiness, readiness_of
 from tenants.members import connections
 from tenants.members.connections import GOOD
@@ -65,7 +65,7 @@ def _tell(
     me = sessions.portal_of(request)
     try:
         connections.note_try(actor=me.actor, tenant_id=me.tenant.pk, mark=journey.mark, outcome=outcome)
-    except ConflictError as error:
+    except (ConflictError, ForbiddenError) as error:
         return sso_page.conflict(request, error)
     who = f"Your provider signed in {email}. " if email else ""
     if member is None:
