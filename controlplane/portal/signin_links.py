@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -84,7 +85,7 @@ def welcome(request: HttpRequest, slug: str) -> HttpResponse:
             messages.success(request, "Your password is set. Sign in with it.")
             return signin.to(request, "sign-in")
     status = 422 if form.is_bound else 200
-    context = {"is_invitation": is_invitation, "by_provider": is_invitation and _comes_by_provider(tenant, member)}
+    context: dict[str, Any] = {"is_invitation": is_invitation, "by_provider": is_invitation and _comes_by_provider(tenant, member)}
     return page(request, "welcome", status=status, form=form, account=member, **context)
 
 

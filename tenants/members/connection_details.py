@@ -140,11 +140,12 @@ def digest_of(details: Mapping[str, str], keys: Iterable[str]) -> str:
 
 def _parsed(xml: str) -> Element:
     try:
-        return fromstring(xml.encode(), forbid_dtd=True, forbid_entities=True, forbid_external=True)
+        root: Element = fromstring(xml.encode(), forbid_dtd=True, forbid_entities=True, forbid_external=True)
     except DefusedXmlException:
         raise _bad_xml("The metadata declares a document type or entities; metadata needs none.") from None
     except (ParseError, ValueError, LookupError):
         raise _bad_xml("This is not XML.") from None
+    return root
 
 
 def _words(value: str) -> list[str]:

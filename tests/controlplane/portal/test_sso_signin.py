@@ -223,6 +223,19 @@ def test_a_neighbours_provider_lets_nobody_in(
         mallory.stop()
 
 
+def test_the_stand_in_does_not_compare_the_verifier(
+    acme: Tenant, dee: Member, provider: LocalProvider, traveller: Traveller
+) -> None:
+    """A gap of the stand-in, named in docs/fidelity.md: AWS would refuse this. The nonce is what holds here."""
+    from core.aws.hosted import exchange, new_secret
+    from provisioning.connections import way_of
+    from tests.controlplane.portal.sso_world import connected
+
+    way = way_of(acme, connected(acme, provider, on=True))
+    query = traveller.travels(traveller.leaves())
+    assert exchange(way.hosted, code=query["code"], verifier=new_secret()).id_token
+
+
 def test_a_person_of_the_pool_itself_does_not_come_in_this_way(
     acme: Tenant, provider: LocalProvider, traveller: Traveller, aws: Any
 ) -> None:
