@@ -257,7 +257,7 @@ def test_another_owner_cannot_finish_a_try_that_is_not_theirs(
     browser: Client, real_acme: Tenant, olive: Member, provider: LocalProvider, standin: StandIn, signed_in: SignedIn
 ) -> None:
     """The answer of a try, put into a session in which somebody else is signed in by now."""
-    from controlplane.portal.sessions import KEY
+    from controlplane.portal.sessions import KEY, PortalSession
     from tests.controlplane.portal.people import plant
     from tests.controlplane.portal.sso_world import Traveller, connected
     from tests.tenants.members.world import new_member
@@ -266,9 +266,7 @@ def test_another_owner_cannot_finish_a_try_that_is_not_theirs(
     provider.email = olive.email
     traveller = Traveller(browser, standin)
     query = traveller.travels(traveller.leaves("sso/try/", mark=row.mark))
-    other = new_member(real_acme, "developer")
-    from controlplane.portal.sessions import PortalSession
-
+    other = new_member(real_acme, "owner")
     session = PortalSession(browser.cookies["portal"].value)
     session[KEY] = PortalSession(plant(other))[KEY]
     session.save()

@@ -368,6 +368,7 @@ def test_what_comes_back_without_a_good_code_is_refused(
     assert_refused(answer, traveller.client, acme, why)
     for value in query.values():
         assert value not in answer.content.decode()
+    assert_refused(traveller.arrives({**query, "state": state}), traveller.client, acme, "no-journey")
 
 
 def test_whoever_is_signed_in_stays_so_whatever_the_callback_is_sent(
