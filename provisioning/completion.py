@@ -6,16 +6,17 @@ from typing import Any
 
 from django.utils import timezone
 
-from core.actors import Actor
+from core.actors import Actor, system
 from core.audit.services import record
 from core.outbox.services import publish
 from core.transitions import IllegalTransitionError
-from provisioning import claims
+from provisioning import claims, operations
 from provisioning.claims import Claim
 from provisioning.models import Operation, OperationKind, OperationState, Step
 from provisioning.outcomes import Failed
 from tenants import services as tenants
 from tenants.lifecycle import TenantState
+from tenants.members import connections
 from tenants.models import Cell, CellState
 
 ENDS_ACTIVE = (OperationKind.ONBOARD, OperationKind.RESUME, OperationKind.UNDO_OFFBOARD)
@@ -48,6 +49,22 @@ def fail(claim: Claim, step: Step, outcome: Failed, *, left_behind: list[str]) -
     )
     operation.state = OperationState.FAILED
     _tell(operation, outcome="failed", step=str(step), error_code=outcome.error_code, left_behind=left_behind)
+    _take_back(operation, outcome)
+
+
+def _take_back(operation: Operation, outcome: Failed) -> None:
+    """After details of an identity provider that were not taken, go back to none: what an owner typed must not leave the tenant unrepairable.
+
+    Where that fails as well, the operation stays failed and is an operator's.
+    """
+    tenant, actor = operation.tenant, system("connections")
+    if operation.kind != OperationKind.CONNECT or tenant is None:
+        return
+    if not connections.take_back(actor=actor, tenant=tenant, why=outcome.error_code):
+        return
+    reason = "the identity provider could not be set up"
+    operations.set_aside(operation, actor=actor, reason=reason)
+    operations.start(kind=OperationKind.CONNECT, actor=actor, reason=reason, tenant=tenant, goal=tenant.state)
 
 
 def _move_subject(operation: Operation) -> None:

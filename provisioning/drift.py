@@ -14,6 +14,7 @@ from core.actors import Actor, system
 from core.errors import DomainError
 from provisioning import operations
 from provisioning.models import ACTIVE_STATES, Operation, OperationKind, OperationState, Resource, ResourceState
+from provisioning.plan import PlannedStep
 from provisioning.resources import KINDS
 from provisioning.resources.base import ABSENT, Known, MissingDependencyError, Observed
 from provisioning.services import start_repair, start_repair_cell
@@ -40,8 +41,14 @@ class Drift:
 
 
 def observe_cell(cell: Cell, *, actor: Actor) -> list[Drift]:
-    """Read back everything that a cell shares, write what was seen into the ledger, and give what differs."""
-    return _observe(Resource.objects.filter(cell=cell), cell, owner_id=cell.pk, actor=actor)
+    """Read back everything that a cell shares, write what was seen into the ledger, and give what differs.
+
+    What a newer release shares besides counts as drift as well, so that a cell that was prepared by an older one gets it; a cell that was
+    never prepared here has nothing to differ from.
+    """
+    rows = Resource.objects.filter(cell=cell)
+    found = _observe(rows, cell, owner_id=cell.pk, actor=actor)
+    return found + _stale(found, operations.plan_for(OperationKind.CHANGE_TIER, cell=cell) if rows.exists() else ())
 
 
 def observe_tenant(tenant: Tenant, *, actor: Actor) -> list[Drift]:
@@ -50,14 +57,16 @@ def observe_tenant(tenant: Tenant, *, actor: Actor) -> list[Drift]:
     A resource whose promised shape has changed since it was made (an edited tier) counts as drift as well.
     """
     found = _observe(Resource.objects.filter(tenant=tenant), tenant.cell, owner_id=tenant.pk, actor=actor)
+    return found + _stale(found, operations.plan_for(OperationKind.CHANGE_TIER, tenant=tenant, goal=operations.goal_of(tenant)))
+
+
+def _stale(found: Iterable[Drift], planned: Iterable[PlannedStep]) -> list[Drift]:
     named = {(drift.kind, drift.name) for drift in found}
-    planned = operations.plan_for(OperationKind.CHANGE_TIER, tenant=tenant, goal=operations.goal_of(tenant))
-    stale = [
+    return [
         Drift(step.kind, step.name, (step.why,))
         for step in planned
         if (step.kind, step.name) not in named and step.action != "retain"
     ]
-    return found + stale
 
 
 def _observe(rows: Iterable[Resource], cell: Cell, *, owner_id: str, actor: Actor) -> list[Drift]:

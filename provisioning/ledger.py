@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from core.statements import Insert, Update
 from provisioning.models import Operation, Resource, ResourceState, Step, StepAction
 from provisioning.plan import Entry
 from provisioning.resources.base import Attributes, Known, fingerprint_of
+from tenants.members import connections
 
 _insert_row, _update_row = Insert(Resource), Update(Resource, "id")
 
@@ -52,7 +54,8 @@ class Ledger:
         """Give what a step may know: its own attributes, its owner's other resources, and the cell's."""
         owned = {key: row.attributes for key, row in self._rows.items() if row.state != ResourceState.ABSENT and row.attributes}
         this = owned.get((step.kind, step.name), {})
-        return Known(this=this, owned=owned, shared=self._shared, fresh=self._is_accounted_for)
+        sealed = partial(connections.details_for_pool, self._operation.tenant_id or "")
+        return Known(this=this, owned=owned, shared=self._shared, fresh=self._is_accounted_for, sealed=sealed)
 
     def intend(self, step: Step) -> None:
         """Write, before any call, what the step is about to do, so that a crash leaves nothing unknown."""

@@ -39,6 +39,7 @@ class OperationKind(models.TextChoices):
     UNDO_OFFBOARD = "undo_offboard", "undo offboarding"
     DEPROVISION = "deprovision", "deprovision"
     REPAIR = "repair", "repair"
+    CONNECT = "connect", "connect identity provider"
     ABANDON = "abandon", "abandon"
 
 

@@ -27,10 +27,11 @@ READS_EVERYTHING_BACK = (OperationKind.REPAIR, OperationKind.PREPARE_CELL, Opera
 # way back from offboarding, a removal half done) is not among them: an operator must say what becomes of it.
 COVERS: dict[OperationKind, tuple[OperationKind, ...]] = {
     OperationKind.RESUME: (OperationKind.SUSPEND, OperationKind.REPAIR),
-    OperationKind.OFFBOARD: (OperationKind.SUSPEND, OperationKind.RESUME, OperationKind.REPAIR),
+    OperationKind.OFFBOARD: (OperationKind.SUSPEND, OperationKind.RESUME, OperationKind.REPAIR, OperationKind.CONNECT),
     OperationKind.UNDO_OFFBOARD: (OperationKind.OFFBOARD, OperationKind.REPAIR),
     OperationKind.DEPROVISION: (OperationKind.OFFBOARD, OperationKind.SUSPEND, OperationKind.REPAIR),
-    OperationKind.CHANGE_TIER: (OperationKind.REPAIR,),
+    OperationKind.CHANGE_TIER: (OperationKind.REPAIR, OperationKind.CONNECT),
+    OperationKind.REPAIR: (OperationKind.CONNECT,),
 }
 
 

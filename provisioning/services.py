@@ -24,9 +24,10 @@ from tenants import inputs
 from tenants import services as tenants
 from tenants.keys import claims, endings
 from tenants.lifecycle import TenantState
+from tenants.members import connections
 from tenants.members import services as members
-from tenants.models import Cell, CellState, OnboardingRequest, RequestState, Tenant
-from tenants.selectors import get_cell
+from tenants.models import Cell, CellState, OnboardingRequest, RequestState, Tenant, Tier
+from tenants.selectors import facts_of_tier, get_cell
 
 MAX_GRACE = timedelta(days=90)
 MAX_REFERENCE = 200
@@ -151,6 +152,8 @@ def start_change_tier(*, actor: Actor, tenant_id: str, tier_code: str, reason: s
     tenant.tier = tier
     tenant.revision += 1
     tenant.save(update_fields=["tier", "revision"])
+    if not tier.sso_allowed or is_elsewhere(before, tier):
+        connections.fall_back(actor=actor, tenant_ids=[tenant.pk], reason=reason)
     target = {"from": before.pk, "to": tier.pk}
     return operations.start(
         kind=OperationKind.CHANGE_TIER, actor=actor, reason=reason, tenant=tenant, target=target, goal=tenant.state
@@ -224,6 +227,7 @@ def start_deprovision(*, actor: Actor, tenant_id: str, reason: str) -> Operation
         raise ConflictError("The grace has not run out yet.", code="illegal-transition")
     endings.end_all(tenant.pk, because="offboarded", actor=actor, reason=reason)
     members.remove_all(actor=actor, tenant_id=tenant.pk, reason=reason)
+    connections.forget(actor=actor, tenant=tenant, reason=reason)
     return operations.start(kind=OperationKind.DEPROVISION, actor=actor, reason=reason, tenant=tenant)
 
 
@@ -290,6 +294,11 @@ def abandon(*, actor: Actor, operation_id: str, reason: str) -> Operation:
         tenant = _back_to_former_tier(tenant, operation)
     goal = operations.goal_of(tenant)
     return operations.start(kind=OperationKind.REPAIR, actor=actor, reason=reason, tenant=tenant, target=target, goal=goal)
+
+
+def is_elsewhere(before: Tier, after: Tier) -> bool:
+    """Say whether a change of tier moves people into another user pool, whose addresses an identity provider has to be told."""
+    return facts_of_tier(before).isolation_model.has_own_pool != facts_of_tier(after).isolation_model.has_own_pool
 
 
 def _back_to_former_tier(tenant: Tenant, move: Operation) -> Tenant:

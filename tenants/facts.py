@@ -74,8 +74,28 @@ class TierFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionFacts:
+    """A tenant's own identity provider, as the engine has to know it: never its secret, and none of its addresses.
+
+    ``kind`` is ``saml`` or ``oidc``. ``mark`` is new with every save. ``digest`` is the SHA-256 of the public details under ``detail_keys``
+    (``tenants.members.connection_details``). ``mapping`` pairs an attribute of the pool with the provider's name for it. ``callback_url`` is
+    where the hosted endpoint answers.
+    """
+
+    kind: str
+    mark: str
+    detail_keys: tuple[str, ...]
+    digest: str
+    mapping: tuple[tuple[str, str], ...]
+    callback_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class TenantFacts:
-    """One tenant: ``id`` is ``tnt_`` and 26 characters; ``state`` is a lifecycle state; the rest is what people typed."""
+    """One tenant: ``id`` is ``tnt_`` and 26 characters; ``state`` is a lifecycle state; the rest is what people typed.
+
+    ``connection`` is None without an identity provider of its own, and where the tier allows none.
+    """
 
     id: str
     slug: str
@@ -86,3 +106,4 @@ class TenantFacts:
     admin_email: str
     admin_name: str = ""
     admin_enabled: bool = True
+    connection: ConnectionFacts | None = None

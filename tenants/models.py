@@ -109,7 +109,8 @@ class Tenant(models.Model):
     ``id`` separates it from every other in AWS; ``slug`` is only how people call it, and ``skeleton`` what the slug looks like, so that
     no two tenants can be mistaken for each other. ``tier`` is what it should have; what it has is in the ledger. ``revision`` counts
     changes for optimistic edits. ``admin_enabled`` is whether the first administrator may come in, which
-    ``tenants.members`` decides and the engine carries out. A closed tenant keeps its row and its slug for ever.
+    ``tenants.members`` decides and the engine carries out; so is ``identity_provider``, what the engine has to know of the tenant's own one
+    (``tenants.selectors.connection_facts``). A closed tenant keeps its row and its slug for ever.
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=new_tenant_id, editable=False)
@@ -122,6 +123,7 @@ class Tenant(models.Model):
     admin_email = models.EmailField(max_length=254)
     admin_name = models.CharField(max_length=200, blank=True)
     admin_enabled = models.BooleanField(default=True)
+    identity_provider = models.JSONField(default=dict, blank=True, editable=False)
     state_reason = models.CharField(max_length=500, blank=True)
     state_changed_at = models.DateTimeField()
     resume_state = models.CharField(max_length=16, blank=True)

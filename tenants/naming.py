@@ -38,6 +38,7 @@ _ACCOUNT = re.compile(r"[0-9]{12}")
 _ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
 _NOT_SESSION = re.compile(r"[^A-Za-z0-9_=,.@-]")
 _SESSION_LENGTH = 64
+_PROVIDER_SUFFIX = {"saml": "s", "oidc": "o"}
 
 
 class UnsafeNameError(DomainError):
@@ -58,6 +59,7 @@ class CellNames:
     control_plane_role: str
     control_plane_role_arn: str
     user_pool: str
+    pool_domain: str
     bucket: str
     bucket_arn: str
     storage_root: str
@@ -81,6 +83,7 @@ class TenantNames:
     """
 
     user_pool: str
+    pool_domain: str
     app_client: str
     group: str
     role: str
@@ -125,6 +128,7 @@ def names_of_cell(cell: CellFacts) -> CellNames:
         control_plane_role=control_plane,
         control_plane_role_arn=cell.role_arn or arn(cell, "iam", f"role/{control_plane}", region=False),
         user_pool=f"{flat}shared",
+        pool_domain=_domain_prefix(cell, cell.code),
         bucket=bucket,
         bucket_arn=arn(cell, "s3", bucket, region=False, account=False),
         storage_root="tenants/",
@@ -150,6 +154,7 @@ def names_of(tenant: TenantFacts) -> TenantNames:
     own_role_arn, log_group = arn(cell, "iam", f"role/{role}", region=False), f"{log_path}{'stack' if own_stack else 'application'}"
     return TenantNames(
         user_pool=flat,
+        pool_domain=_domain_prefix(cell, tenant.id),
         app_client=flat,
         group=tenant.id,
         role=role,
@@ -175,6 +180,24 @@ def names_of(tenant: TenantFacts) -> TenantNames:
         access_role=shared.access_role if pooled else role,
         access_role_arn=shared.access_role_arn if pooled else own_role_arn,
     )
+
+
+def identity_provider(tenant: TenantFacts, kind: str) -> str:
+    """Name the provider of a tenant's connection in its pool: ``cp-<id's body>-s`` or ``-o``, 31 characters of the 32 that Cognito takes.
+
+    It holds no ``_``, which Cognito puts between a provider and a person. One name a kind, because a provider's kind cannot change.
+    """
+    if not ids.is_id(tenant.id, ids.TENANT) or kind not in _PROVIDER_SUFFIX:
+        raise UnsafeNameError("The tenant's id or the kind of its connection is not well formed.")
+    return f"cp-{ids.body_of(tenant.id)}-{_PROVIDER_SUFFIX[kind]}"
+
+
+def _domain_prefix(cell: CellFacts, owner: str) -> str:
+    """Name a pool's hosted domain, which is unique over all accounts of a region: ``cp-<40 hex digits>``.
+
+    AWS refuses ``aws``, ``amazon`` and ``cognito`` anywhere in it, and an id may hold the first by chance; hexadecimal cannot.
+    """
+    return f"cp-{hashlib.sha256(f'{cell.partition}:{cell.region}:{cell.account_id}:{owner}'.encode()).hexdigest()[:40]}"
 
 
 def key_secret(tenant: TenantFacts, key_id: str) -> str:

@@ -13,18 +13,23 @@ from tenants.facts import CellFacts
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One partition: ``dns_suffix`` of its endpoints and ``console`` host, neither with a scheme."""
+    """One partition: ``dns_suffix`` of its endpoints and ``console`` host, neither with a scheme.
+
+    ``hosted`` is the label that stands before the region in the hosts of user pools' domains, empty where there are none: no region of
+    the partition has Cognito user pools.
+    """
 
     name: str
     dns_suffix: str
     console: str
+    hosted: str = ""
 
 
 _PARTITIONS: Final = {
     entry.name: entry
     for entry in (
-        Partition("aws", "amazonaws.com", "console.aws.amazon.com"),
-        Partition("aws-us-gov", "amazonaws.com", "console.amazonaws-us-gov.com"),
+        Partition("aws", "amazonaws.com", "console.aws.amazon.com", "auth"),
+        Partition("aws-us-gov", "amazonaws.com", "console.amazonaws-us-gov.com", "auth-fips"),
         Partition("aws-cn", "amazonaws.com.cn", "console.amazonaws.cn"),
         Partition("aws-iso", "c2s.ic.gov", "console.c2shome.ic.gov"),
         Partition("aws-iso-b", "sc2s.sgov.gov", "console.sc2shome.sgov.gov"),
@@ -56,6 +61,16 @@ def service_principal(cell: CellFacts, service: str) -> str:
 def endpoint_host(cell: CellFacts, service: str) -> str:
     """Give the host of a service's regional endpoint."""
     return f"{service}.{cell.region}.{_PARTITIONS[cell.partition].dns_suffix}"
+
+
+def hosted_host(cell: CellFacts, prefix: str) -> str:
+    """Give the host of a user pool's hosted endpoints; empty where the partition has none.
+
+    https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-assign-domain-prefix.html, and for GovCloud
+    https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-cog.html
+    """
+    label = _PARTITIONS[cell.partition].hosted
+    return f"{prefix}.{label}.{cell.region}.amazoncognito.com" if label else ""
 
 
 def console_url(cell: CellFacts, path: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 
 from core.errors import NotFoundError
 from core.ids import TENANT, is_id
-from tenants.facts import Capabilities, CellFacts, IsolationModel, TenantFacts, TierFacts
+from tenants.facts import Capabilities, CellFacts, ConnectionFacts, IsolationModel, TenantFacts, TierFacts
 from tenants.lifecycle import TenantState
 from tenants.models import Cell, Tenant, Tier
 
@@ -97,4 +98,25 @@ def facts_of(tenant: Tenant) -> TenantFacts:
         admin_email=tenant.admin_email,
         admin_name=tenant.admin_name,
         admin_enabled=tenant.admin_enabled,
+        connection=connection_facts(tenant),
     )
+
+
+def connection_facts(tenant: Tenant) -> ConnectionFacts | None:
+    """Give what the engine has to know of a tenant's own identity provider; None without one, and where the tier allows none."""
+    kept = tenant.identity_provider
+    if not kept or not tenant.tier.sso_allowed:
+        return None
+    return ConnectionFacts(
+        kind=kept["kind"],
+        mark=kept["mark"],
+        detail_keys=tuple(kept["detail_keys"]),
+        digest=kept["digest"],
+        mapping=tuple(sorted(kept["mapping"].items())),
+        callback_url=callback_url_of(tenant),
+    )
+
+
+def callback_url_of(tenant: Tenant) -> str:
+    """Give the one address of the portal at which the hosted endpoint may answer a sign-in of this tenant."""
+    return f"{settings.PORTAL_URL}/portal/{tenant.slug}/sign-in/organisation/callback/"

@@ -17,6 +17,7 @@ from tenants import naming
 from tenants.facts import Capabilities
 from tenants.inputs import clean_name
 from tenants.lifecycle import TenantState, sources_of
+from tenants.members import connections
 from tenants.models import Cell, Tenant, Tier
 from tenants.selectors import facts_of_cell
 from tenants.slugs import skeleton_of
@@ -138,7 +139,12 @@ def update_tier(*, actor: Actor, code: str, reason: str = "", **values: Any) -> 
         if other_model and tier.tenants.exclude(state=TenantState.CLOSED).exists():
             why = "Tenants of this tier live under its isolation model; make another tier and move them."
             raise InvalidInputError(why, errors=(FieldError("/isolation_model", why),))
-        return _save_tier(tier, values, actor=actor, action="tier.changed", reason=reason)
+        loses_connections = tier.sso_allowed and not values.get("sso_allowed", True)
+        saved = _save_tier(tier, values, actor=actor, action="tier.changed", reason=reason)
+        if loses_connections:
+            ids = list(tier.tenants.exclude(identity_provider={}).values_list("pk", flat=True))
+            connections.fall_back(actor=actor, tenant_ids=ids, reason=reason)
+        return saved
 
 
 def retire_tier(*, actor: Actor, code: str, reason: str) -> Tier:

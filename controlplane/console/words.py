@@ -53,6 +53,8 @@ KINDS = {
     "boundary": "permission boundary",
     "user_pool": "Cognito user pool",
     "user_group": "Cognito group",
+    "pool_domain": "hosted sign-in domain",
+    "identity_provider": "tenant's identity provider",
     "app_client": "Cognito app client",
     "administrator": "first administrator",
     "bucket": "shared S3 bucket",
@@ -83,6 +85,7 @@ OPERATIONS = {
     "undo_offboard": "Undo offboarding",
     "deprovision": "Remove everything",
     "repair": "Repair",
+    "connect": "Connect identity provider",
     "abandon": "Abandon and clean up",
 }
 WHYS = {

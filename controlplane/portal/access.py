@@ -5,12 +5,12 @@ A route that is in neither table is refused, and so is a method that its rule do
 
 from __future__ import annotations
 
-from controlplane.portal import activity_rules, key_rules, member_rules
+from controlplane.portal import activity_rules, key_rules, member_rules, sso_rules
 from controlplane.portal.rules import Rules
 from tenants.members.models import Role
 
-RULES: Rules = {**member_rules.RULES, **key_rules.RULES, **activity_rules.RULES}
-OPEN = member_rules.OPEN
+RULES: Rules = {**member_rules.RULES, **key_rules.RULES, **activity_rules.RULES, **sso_rules.RULES}
+OPEN = {**member_rules.OPEN, **sso_rules.OPEN}
 """Routes for people who are not signed in: URL name -> methods."""
 
 

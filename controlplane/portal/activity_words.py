@@ -28,9 +28,22 @@ ACTIONS = {
     "member.invited_again": "Sent an invitation again",
     "member.invitation_link_asked": "Asked for an invitation link",
     "member.password_link_asked": "Asked for a link for a password",
+    "connection.saved": "Saved the identity provider",
+    "connection.tried": "Tried the identity provider",
+    "connection.switched_on": "Switched single sign-on on",
+    "connection.switched_off": "Switched single sign-on off",
+    "connection.removed": "Removed the identity provider",
+    "connection.refused": "The user pool refused the identity provider",
     "administrator.password_reset": "Reset the administrator's password",
 }
-NOUNS = {"key": "Keys", "key_policy": "Leak policy", "member": "Members", "tenant": "Tenant", "operation": "Operations"}
+NOUNS = {
+    "key": "Keys",
+    "key_policy": "Leak policy",
+    "member": "Members",
+    "connection": "Single sign-on",
+    "tenant": "Tenant",
+    "operation": "Operations",
+}
 DETAILS = {
     "number": "version {}",
     "because": "because: {}",

@@ -12,7 +12,14 @@ from django.urls import NoReverseMatch, reverse
 from controlplane.portal.access import may
 from controlplane.portal.sessions import Portal
 
-NAVIGATION = (("Keys", "keys"), ("Usage and limits", "usage"), ("Members", "members"), ("Activity", "activity"), ("API", "api"))
+NAVIGATION = (
+    ("Keys", "keys"),
+    ("Usage and limits", "usage"),
+    ("Members", "members"),
+    ("Single sign-on", "sso"),
+    ("Activity", "activity"),
+    ("API", "api"),
+)
 """What stands in the navigation, and the name of its first page."""
 
 

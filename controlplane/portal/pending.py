@@ -1,4 +1,4 @@
-"""The time between the first page of signing in and the last, kept in the portal's session. Nobody is signed in during that time.
+"""The time between the first proof at signing in and the last, kept in the portal's session. Nobody is signed in during that time.
 
 It ends after ten minutes, and with anything that begins a new epoch for the member. What Cognito gives to answer a challenge with is kept
 encrypted, and so is the secret of an authenticator that is being enrolled.
@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.http import HttpRequest
 
+from tenants.members import connections
 from tenants.members.models import Member
 from tenants.members.signing_in import may_come_in
 from tenants.models import Tenant
@@ -22,18 +23,24 @@ from tenants.models import Tenant
 KEY = "portal.pending"
 SECRET_KEY = "portal.enrolling"  # noqa: S105  # where it is kept
 PENDING_SECONDS = 600
+PASSWORD, ORGANISATION = "password", "organisation"
+"""The ways of the first proof, as the log names them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Somebody who has passed the first page. ``challenge`` is Cognito's session while a new password is wanted, and empty afterwards."""
+    """Somebody who has passed the first proof, by ``way``: the password, or the tenant's identity provider.
+
+    ``challenge`` is Cognito's session while a new password is wanted, and empty afterwards.
+    """
 
     member: Member
     next_url: str
     challenge: str
+    way: str
 
 
-def begin(request: HttpRequest, member: Member, next_url: str, *, challenge: str = "") -> None:
+def begin(request: HttpRequest, member: Member, next_url: str, *, way: str = PASSWORD, challenge: str = "") -> None:
     """Remember it in a fresh session."""
     request.session.flush()
     request.session[KEY] = {
@@ -42,6 +49,7 @@ def begin(request: HttpRequest, member: Member, next_url: str, *, challenge: str
         "epoch": member.epoch,
         "at": time.time(),
         "next": next_url,
+        "way": way,
         "challenge": _cipher().encrypt(challenge.encode()).decode() if challenge else "",
     }
     request.session.set_expiry(PENDING_SECONDS)
@@ -53,13 +61,16 @@ def current(request: HttpRequest, tenant: Tenant) -> Pending | None:
     if not isinstance(kept, dict) or kept.get("tenant") != tenant.pk or not 0 <= time.time() - float(kept["at"]) < PENDING_SECONDS:
         return None
     member = Member.objects.select_related("device").filter(pk=kept["member"], tenant=tenant, epoch=kept["epoch"]).first()
-    if member is None or not may_come_in(member):
+    way = str(kept.get("way", PASSWORD))
+    if member is None or not may_come_in(member, vouched=way == ORGANISATION):
         return None
+    if way == ORGANISATION and connections.find_on(tenant) is None:
+        return None  # switched off meanwhile
     try:
         challenge = _cipher().decrypt(kept["challenge"].encode()).decode() if kept["challenge"] else ""
     except InvalidToken:
         return None
-    return Pending(member, kept["next"], challenge)
+    return Pending(member, kept["next"], challenge, way)
 
 
 def end(request: HttpRequest) -> None:

@@ -23,8 +23,8 @@ from core.aws.signing_in import InvalidPasswordError
 from core.aws.tokens import TokenKeysError, TokenRefusedError
 from core.errors import ConflictError, DomainError
 from provisioning.resources.user_pool import SETTINGS
-from tenants.members import devices, selectors, signing_in
-from tenants.members.models import Member
+from tenants.members import connections, devices, selectors, signing_in
+from tenants.members.models import Member, Role
 from tenants.members.signing_in import NotAdmittedError
 from tenants.models import Tenant
 from tenants.naming import username as username_of
@@ -34,6 +34,12 @@ logger = logging.getLogger(__name__)
 WRONG = "The address or the password is not right."
 AWAY = "Signing in is not possible just now. Try again in a moment."
 POLICY_REFUSED = "Your organisation's password policy refuses this one: choose another, longer or with more kinds of characters."
+
+
+class UseOrganisationError(NotAdmittedError):
+    """The password is right, and the person is to come in through the organisation's identity provider. Nobody is told."""
+
+    code = "use-organisation"
 
 
 def address_of(request: HttpRequest) -> str:
@@ -50,7 +56,7 @@ def to(request: HttpRequest, name: str) -> HttpResponseRedirect:
 def sign_in(request: HttpRequest, slug: str) -> HttpResponse:
     """The first page. A right password alone signs in only where no more is asked for."""
     if sessions.is_signed_in(request):
-        return HttpResponseRedirect(_next_url(request))
+        return HttpResponseRedirect(next_url_of(request))
     form = PasswordForm(request.POST or None)
     status = 200
     if request.method == "POST":
@@ -61,9 +67,16 @@ def sign_in(request: HttpRequest, slug: str) -> HttpResponse:
                 return answer
             status, problem = answer
             form.add_error(None, problem)
+    return first_page(request, form, status=status)
+
+
+def first_page(request: HttpRequest, form: PasswordForm, *, status: int = 200, refusal: str = "") -> HttpResponse:
+    """Show where one begins: the organisation's identity provider where there is one, and the password."""
+    by_provider = connections.find_on(sessions.tenant_of(request)) is not None
     # Said after every refusal alike: the pool answers a temporary password that has ended as it answers a wrong one.
-    given_days = SETTINGS.temporary_password_days if status == 422 else 0
-    return page(request, "signin", status=status, form=form, next=_next_url(request), given_days=given_days)
+    given_days = SETTINGS.temporary_password_days if form.is_bound and status == 422 else 0
+    context = {"form": form, "next": next_url_of(request), "by_provider": by_provider, "refusal": refusal, "given_days": given_days}
+    return page(request, "signin", status=status, **context)
 
 
 def _try(request: HttpRequest, form: PasswordForm) -> HttpResponse | tuple[int, str]:
@@ -92,27 +105,30 @@ def _prove(request: HttpRequest, tenant: Tenant, email: str, password: str) -> H
     challenge = identity.prove(tenant, name, password)
     if member is None or not signing_in.may_come_in(member):
         raise NotAdmittedError
+    if member.role != Role.OWNER and connections.find_on(tenant) is not None:
+        raise UseOrganisationError
     if challenge:
-        pending.begin(request, member, _next_url(request), challenge=challenge)
+        pending.begin(request, member, next_url_of(request), challenge=challenge)
         return to(request, "sign-in-password")
-    return go_on(request, member, _next_url(request))
+    return go_on(request, member, next_url_of(request))
 
 
-def go_on(request: HttpRequest, member: Member, next_url: str) -> HttpResponse:
-    """Do what follows a right password: ask for a code, for an enrolment, or let in."""
+def go_on(request: HttpRequest, member: Member, next_url: str, *, way: str = pending.PASSWORD) -> HttpResponse:
+    """Do what follows the first proof: ask for a code, for an enrolment, or let in. Whoever vouched for somebody, our own factor is asked for."""
     if selectors.has_device(member):
-        pending.begin(request, member, next_url)
+        pending.begin(request, member, next_url, way=way)
         return to(request, "sign-in-code")
     if devices.is_required(member.tenant_id):
-        pending.begin(request, member, next_url)
+        pending.begin(request, member, next_url, way=way)
         return to(request, "sign-in-enrol")
-    return enter(request, member, next_url, how="password")
+    return enter(request, member, next_url, way=way)
 
 
-def enter(request: HttpRequest, member: Member, next_url: str, *, how: str) -> HttpResponse:
+def enter(request: HttpRequest, member: Member, next_url: str, *, way: str, and_then: str = "") -> HttpResponse:
     """Let somebody in. Raises NotAdmittedError when that has changed meanwhile."""
     address, tenant_id = address_of(request), member.tenant_id
-    fresh = signing_in.note_signed_in(member_id=member.pk, how=how, address=address)
+    how = f"{way} and {and_then}" if and_then else way
+    fresh = signing_in.note_signed_in(member_id=member.pk, how=how, address=address, vouched=way == pending.ORGANISATION)
     throttle.forget(throttle.of_account(tenant_id, member.email, address))
     sessions.begin(request, fresh, how=how)
     return HttpResponseRedirect(next_url)
@@ -155,7 +171,8 @@ def start_over(request: HttpRequest) -> HttpResponse:
     return to(request, "sign-in")
 
 
-def _next_url(request: HttpRequest) -> str:
+def next_url_of(request: HttpRequest) -> str:
+    """Give where somebody wanted to go, as long as that is a page of the same portal; its first page otherwise."""
     home = reverse("portal:home", args=[sessions.tenant_of(request).slug])
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure())

@@ -28,7 +28,7 @@ def code(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             if take(request, form, who.member):
-                return signin.enter(request, who.member, who.next_url, how="password and code")
+                return signin.enter(request, who.member, who.next_url, way=who.way, and_then="code")
         except NotAdmittedError:
             return signin.start_over(request)
     return page(request, "signin_code", status=status_of(form), form=form, account=who.member)
@@ -46,7 +46,7 @@ def enrol(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             if add(request, form, who.member, secret):
-                return signin.enter(request, who.member, who.next_url, how="password and new authenticator")
+                return signin.enter(request, who.member, who.next_url, way=who.way, and_then="new authenticator")
         except NotAdmittedError:
             return signin.start_over(request)
     context = shown(who.member, secret)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -19,9 +20,10 @@ from controlplane.portal.signin_forms import ForgottenForm, NewPasswordForm, Wel
 from core.aws.signing_in import InvalidPasswordError
 from core.errors import DomainError
 from provisioning import people
-from tenants.members import links, signing_in
+from tenants.members import connections, links, signing_in
 from tenants.members.links import LinkNotGoodError
-from tenants.members.models import LinkPurpose
+from tenants.members.models import LinkPurpose, Member, Role
+from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +85,13 @@ def welcome(request: HttpRequest, slug: str) -> HttpResponse:
             messages.success(request, "Your password is set. Sign in with it.")
             return signin.to(request, "sign-in")
     status = 422 if form.is_bound else 200
-    return page(request, "welcome", status=status, form=form, account=member, is_invitation=is_invitation)
+    context: dict[str, Any] = {"is_invitation": is_invitation, "by_provider": is_invitation and _comes_by_provider(tenant, member)}
+    return page(request, "welcome", status=status, form=form, account=member, **context)
+
+
+def _comes_by_provider(tenant: Tenant, member: Member) -> bool:
+    """Say whether an invited person is to join through the organisation's identity provider: a password would not let them in."""
+    return member.role != Role.OWNER and connections.find_on(tenant) is not None
 
 
 def _not_good(request: HttpRequest) -> HttpResponse:

@@ -61,6 +61,11 @@ def of_links(address: str) -> dict[str, Patience]:
     return {_key(f"links|{address}"): Patience(free=20, longest=900)}
 
 
+def of_organisation(address: str) -> dict[str, Patience]:
+    """Name the count of answers from identity providers that were refused."""
+    return {_key(f"organisation|{address}"): Patience(free=20, longest=900)}
+
+
 def wait_seconds(counts: dict[str, Patience]) -> int:
     """Give the whole seconds, rounded up, until another attempt is looked at; 0 when it may be made now. Raises ThrottleAwayError."""
     try:

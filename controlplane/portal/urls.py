@@ -29,4 +29,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("members/<str:member_id>/<slug:act>/", member_acts.act, name="member-act"),
     path("", include("controlplane.portal.key_urls")),
     path("", include("controlplane.portal.activity_urls")),
+    path("", include("controlplane.portal.sso_urls")),
 ]

@@ -60,7 +60,7 @@ _BUDGETS: tuple[Budget, ...] = (
         "cognito-idp",
         "UserPoolResourceRead",
         20,
-        "DescribeIdentityProvider DescribeResourceServer GetGroup GetUserPoolMfaConfig ListGroups ListTagsForResource",
+        "DescribeIdentityProvider DescribeResourceServer DescribeUserPoolDomain GetGroup GetUserPoolMfaConfig ListGroups ListTagsForResource",
     ),
     _budget(
         "cognito-idp",

@@ -1,4 +1,7 @@
-"""Cognito user pools. Their app clients and groups are in :mod:`core.aws.cognito_clients`, people in :mod:`core.aws.cognito_users`.
+"""Cognito user pools.
+
+Their app clients and groups are in :mod:`core.aws.cognito_clients`, people in :mod:`core.aws.cognito_users`, hosted domains and identity
+providers in :mod:`core.aws.cognito_providers`.
 
 Pool names are not unique on AWS and CreateUserPool takes no client token: look with ``find_`` before ``create_`` whenever an earlier
 attempt may have been made. The look-up reads lists, 60 names a call; a first attempt may skip it.
@@ -10,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from core.aws.cognito_clients import CognitoClients
+from core.aws.cognito_providers import CognitoProviders
 from core.aws.errors import AwsError, AwsNotFoundError
 from core.aws.pages import pages
 
@@ -50,7 +53,7 @@ class UserPool:
     mfa: str = "OFF"
 
 
-class Cognito(CognitoClients):
+class Cognito(CognitoProviders):
     """The gateway to Cognito user pools."""
 
     def find_user_pool(self, name: str, *, tags: Mapping[str, str]) -> UserPool | None:

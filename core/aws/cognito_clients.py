@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AppClientSettings:
-    """What can be changed about an app client, all of it. ``write_attributes`` empty means AWS's default: all mutable attributes."""
+    """What can be changed about an app client, all of it. ``write_attributes`` empty means AWS's default: all mutable attributes.
+
+    ``providers``, ``callback_urls``, ``oauth_flows`` and ``oauth_scopes`` are about the hosted endpoints; without a flow they are shut to it.
+    """
 
     auth_flows: tuple[str, ...] = ("ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH")
     access_token_minutes: int = 60
@@ -31,6 +34,10 @@ class AppClientSettings:
     write_attributes: tuple[str, ...] = ()
     hides_unknown_users: bool = True
     revokes_tokens: bool = True
+    providers: tuple[str, ...] = ()
+    callback_urls: tuple[str, ...] = ()
+    oauth_flows: tuple[str, ...] = ()
+    oauth_scopes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +140,12 @@ def _client_settings(settings: AppClientSettings) -> Any:
         "TokenValidityUnits": {"AccessToken": "minutes", "IdToken": "minutes", "RefreshToken": "days"},
         "PreventUserExistenceErrors": "ENABLED" if settings.hides_unknown_users else "LEGACY",
         "EnableTokenRevocation": settings.revokes_tokens,
+        # Sent when empty as well: what an update leaves out, AWS sets to its default and others keep.
+        "SupportedIdentityProviders": list(settings.providers),
+        "CallbackURLs": list(settings.callback_urls),
+        "AllowedOAuthFlows": list(settings.oauth_flows),
+        "AllowedOAuthScopes": list(settings.oauth_scopes),
+        "AllowedOAuthFlowsUserPoolClient": bool(settings.oauth_flows),
         **{key: value for key, value in attributes.items() if value},
     }
 
@@ -152,5 +165,9 @@ def _app_client(raw: Mapping[str, Any]) -> AppClient:
             write_attributes=tuple(sorted(raw.get("WriteAttributes", ()))),
             hides_unknown_users=raw.get("PreventUserExistenceErrors") == "ENABLED",
             revokes_tokens=raw.get("EnableTokenRevocation", False),
+            providers=tuple(sorted(raw.get("SupportedIdentityProviders", ()))),
+            callback_urls=tuple(sorted(raw.get("CallbackURLs", ()))),
+            oauth_flows=tuple(sorted(raw.get("AllowedOAuthFlows", ()))) if raw.get("AllowedOAuthFlowsUserPoolClient") else (),
+            oauth_scopes=tuple(sorted(raw.get("AllowedOAuthScopes", ()))),
         ),
     )

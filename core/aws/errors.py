@@ -113,7 +113,7 @@ NOT_FOUND = frozenset(
 ALREADY_EXISTS = frozenset(
     "EntityAlreadyExists EntityAlreadyExistsException AlreadyExistsException ResourceAlreadyExistsException ResourceExistsException "
     "BucketAlreadyExists BucketAlreadyOwnedByYou UsernameExistsException GroupExistsException AliasExistsException "
-    "TableAlreadyExistsException".split()
+    "TableAlreadyExistsException DuplicateProviderException".split()
 )
 ACCESS_DENIED = frozenset(
     "403 AccessDenied AccessDeniedException UnauthorizedOperation NotAuthorizedException AuthorizationErrorException Forbidden "

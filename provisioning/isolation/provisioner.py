@@ -24,9 +24,10 @@ from tenants.naming import MANAGED_BY, TAG_CELL, TAG_MANAGED_BY, CellNames, arn
 _POOL_ACTIONS: Final = """
     AddCustomAttributes AdminAddUserToGroup AdminCreateUser AdminDeleteUser AdminDisableUser AdminEnableUser AdminGetUser
     AdminListGroupsForUser AdminRemoveUserFromGroup AdminSetUserPassword AdminUpdateUserAttributes AdminUserGlobalSignOut
-    CreateGroup CreateUserPoolClient DeleteGroup DeleteUserPool DeleteUserPoolClient DescribeUserPool DescribeUserPoolClient
+    CreateGroup CreateIdentityProvider CreateUserPoolClient CreateUserPoolDomain DeleteGroup DeleteIdentityProvider DeleteUserPool
+    DeleteUserPoolClient DeleteUserPoolDomain DescribeIdentityProvider DescribeUserPool DescribeUserPoolClient
     GetGroup GetUserPoolMfaConfig ListGroups ListTagsForResource ListUserPoolClients ListUsers ListUsersInGroup
-    SetUserPoolMfaConfig TagResource UntagResource UpdateGroup UpdateUserPool UpdateUserPoolClient
+    SetUserPoolMfaConfig TagResource UntagResource UpdateGroup UpdateIdentityProvider UpdateUserPool UpdateUserPoolClient
 """.split()
 _BUCKET_ACTIONS: Final = """
     CreateBucket DeleteBucket DeleteBucketPolicy GetBucketLocation GetBucketOwnershipControls GetBucketPolicy GetBucketPublicAccessBlock
@@ -120,7 +121,7 @@ def _identity(cell: CellFacts) -> list[Statement]:
     pools = arn(cell, "cognito-idp", "userpool/*")
     return [
         statement("MakePools", ("cognito-idp:CreateUserPool",), "*", _ours(cell, "RequestTag")),
-        statement("FindPools", ("cognito-idp:ListUserPools",), "*"),
+        statement("FindPools", ("cognito-idp:ListUserPools", "cognito-idp:DescribeUserPoolDomain"), "*"),
         statement("Pools", _actions("cognito-idp", _POOL_ACTIONS), pools, _ours(cell, "ResourceTag")),
     ]
 

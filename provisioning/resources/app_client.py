@@ -4,6 +4,9 @@ A browser could not keep a client secret, and SRP never sends the password, so t
 CreateUserPoolClient takes no token: it is looked for by name before one is made, unless nothing can be unaccounted for. App clients bear
 no tags; that ours is in a pool of ours under a name made of the tenant's id is what says whose it is.
 
+A tenant with an identity provider of its own is let in at the pool's hosted endpoint as well, by that provider and by no other, not by a
+password either: in a shared pool the client is what keeps a neighbour's provider out. Without one the client is shut to the endpoint.
+
 A suspended tenant's client allows nothing but a custom flow, which no trigger of ours answers: AWS reads an empty list as its default.
 """
 
@@ -13,6 +16,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from core.aws.cognito_clients import AppClient, AppClientSettings
+from core.aws.hosted import SCOPES
 from core.aws.session import Aws
 from provisioning.resources import differences
 from provisioning.resources.base import (
@@ -31,10 +35,10 @@ from provisioning.resources.base import (
 )
 from provisioning.resources.user_pool import TENANT_ID, TENANT_TIER, USER_ROLE
 from tenants.facts import CellFacts, TenantFacts
-from tenants.naming import names_of
+from tenants.naming import identity_provider, names_of
 
 KIND = "app_client"
-DEPENDS_ON: tuple[str, ...] = ("user_pool",)
+DEPENDS_ON: tuple[str, ...] = ("user_pool", "identity_provider")
 HOLDS_DATA = False
 
 SETTINGS = AppClientSettings(
@@ -48,6 +52,7 @@ SETTINGS = AppClientSettings(
     write_attributes=("name",),  # the default would let people write their own tier and role
 )
 DISABLED_FLOWS = ("ALLOW_CUSTOM_AUTH",)
+_HOSTED = ("providers", "callback_urls", "oauth_flows", "oauth_scopes")
 
 
 def shape(tenant: TenantFacts) -> tuple[Desired, ...]:
@@ -55,9 +60,29 @@ def shape(tenant: TenantFacts) -> tuple[Desired, ...]:
     if not exists(tenant):
         return ()
     pool = OWN if tenant.tier.isolation_model.has_own_pool else SHARED
-    settings = SETTINGS if is_enabled(tenant) else replace(SETTINGS, auth_flows=DISABLED_FLOWS)
-    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
+    settings = _hosted(tenant) if is_enabled(tenant) else replace(SETTINGS, auth_flows=DISABLED_FLOWS)
+    # What is shut is left out, so that a client that never had it is not remade by the release that brought it.
+    held = {name: value for name, value in asdict(settings).items() if value or name not in _HOSTED}
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in held.items()}
     return (Desired(KIND, pool, {"pool": pool, "client_name": names_of(tenant).app_client, "settings": plain}),)
+
+
+def _hosted(tenant: TenantFacts) -> AppClientSettings:
+    """Open the hosted endpoint to the tenant's own provider. Cognito writes what it maps through the client, so that must be allowed.
+
+    https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html (WriteAttributes)
+    """
+    connection = tenant.connection
+    if connection is None:
+        return SETTINGS
+    return replace(
+        SETTINGS,
+        providers=(identity_provider(tenant, connection.kind),),
+        callback_urls=(connection.callback_url,),
+        oauth_flows=("code",),
+        oauth_scopes=SCOPES,
+        write_attributes=tuple(sorted({*SETTINGS.write_attributes, *(name for name, _ in connection.mapping)})),
+    )
 
 
 def cell_shape(cell: CellFacts) -> tuple[Desired, ...]:
@@ -77,7 +102,7 @@ def ensure(aws: Aws, spec: Spec, known: Known) -> Ensured | Wait:
 
 
 def observe(aws: Aws, spec: Spec, known: Known) -> Observed:
-    """Read the client's flows, lifetimes and attribute permissions back."""
+    """Read the client's flows, lifetimes, attribute permissions, and what the hosted endpoint may do with it back."""
     pool_id = known.at(spec["pool"], "user_pool")["pool_id"]
     client = _find(aws, spec, known, pool_id)
     return ABSENT if client is None else Observed(True, _differences(client, spec), {"pool_id": pool_id, "client_id": client.id})

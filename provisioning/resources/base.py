@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -121,6 +121,10 @@ class NotOursError(DomainError):
     status = 409
 
 
+def _nothing_sealed(mark: str) -> Mapping[str, str]:
+    raise MissingDependencyError("Nothing is kept for this step.")
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """Read-only view of the ledger for a step: attributes of the resource itself, of its owner's others and of the cell's.
@@ -129,12 +133,16 @@ class Known:
     Only then may a kind whose names are not unique (user pools, app clients, keys) create without searching lists that grow with the
     number of tenants. The price of a wrong promise is a second resource, so the default is False: an attempt before this one, if
     there was any, may have been carried out without its answer having been heard.
+
+    ``sealed`` gives what ``ensure`` needs and neither spec nor ledger may hold, for the mark that stands in the spec; asked right before
+    the call, so that it is nowhere else.
     """
 
     this: Attributes = field(default_factory=dict)
     owned: Mapping[tuple[str, str], Attributes] = field(default_factory=dict)
     shared: Mapping[tuple[str, str], Attributes] = field(default_factory=dict)
     fresh: bool = False
+    sealed: Callable[[str], Mapping[str, str]] = _nothing_sealed
 
     @property
     def is_new(self) -> bool:

@@ -7,13 +7,10 @@ that was accepted, and all before it, are closed. Failures are counted by whoeve
 from __future__ import annotations
 
 import base64
-import hashlib
 import secrets
 import time
 from urllib.parse import quote, urlencode
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -22,6 +19,7 @@ from django_otp.oath import hotp
 from core.actors import Actor
 from core.audit.services import record
 from core.errors import ConflictError, FieldError, InvalidInputError
+from tenants.ciphers import SealBrokenError, seal, unseal
 from tenants.members.models import Device, Member, MemberPolicy, MemberState
 from tenants.members.services import StaleMemberError, end_sessions, locked
 from tenants.members.telling import tell
@@ -30,11 +28,12 @@ STEP_SECONDS = 30
 TOLERATED_STEPS = (-1, 0, 1)
 """A clock may be half a minute off, and a person slow."""
 SECRET_BYTES = 20
+_PURPOSE = "tenants.members.devices"
 
 
 def new_secret() -> str:
     """Give a fresh secret, encrypted: what an enrolment keeps until its first code has been right."""
-    return _cipher().encrypt(secrets.token_bytes(SECRET_BYTES)).decode()
+    return seal(secrets.token_bytes(SECRET_BYTES), purpose=_PURPOSE)
 
 
 def typed_secret(secret: str) -> str:
@@ -130,15 +129,9 @@ def _step_of(key: bytes, code: str, *, after: int) -> int | None:
 
 def _plain(secret: str) -> bytes:
     try:
-        return _cipher().decrypt(secret.encode())
-    except InvalidToken:
+        return unseal(secret, purpose=_PURPOSE)
+    except SealBrokenError:
         raise ConflictError("This authenticator was set up under a key that is gone: it has to be set up anew.") from None
-
-
-def _cipher() -> MultiFernet:
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    digests = (hashlib.sha256(b"tenants.members.devices|" + key.encode()).digest() for key in keys)
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
 
 
 def _wrong() -> InvalidInputError:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
-from core.ids import MEMBER, new_id
+from core.ids import CONNECTION, MEMBER, new_id
 from tenants.models import Tenant
 
 
 def new_member_id() -> str:
     """A fresh ``mbr_`` id."""
     return new_id(MEMBER)
+
+
+def new_mark() -> str:
+    """A fresh ``con_`` id."""
+    return new_id(CONNECTION)
 
 
 class Role(models.TextChoices):
@@ -149,3 +154,48 @@ class MemberPolicy(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tenant_id}: second factor {'required' if self.totp_required else 'optional'}"
+
+
+class ConnectionKind(models.TextChoices):
+    """How an identity provider is spoken to."""
+
+    SAML = "saml", "SAML"
+    OIDC = "oidc", "OpenID Connect"
+
+
+class Connection(models.Model):
+    """A tenant's own identity provider: how the user pool reaches it, and whether the tenant's people sign in through it.
+
+    ``details`` are what Cognito is told and may be shown, ``secret`` is the client secret, encrypted and never shown again. ``mark`` is new with
+    every save, and ``good_mark`` the one under which a try went well last: the connection is on only while the two are the same. ``tried_*`` is
+    about the last try, good or not. ``refused`` is the code with which the pool refused these details; they are not in it then.
+    """
+
+    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="connection")
+    kind = models.CharField(max_length=8, choices=ConnectionKind.choices)
+    details = models.JSONField(default=dict)
+    secret = models.CharField(max_length=3_000, blank=True)
+    email_claim = models.CharField(max_length=256)
+    domains = models.JSONField(default=list, blank=True)
+    mark = models.CharField(max_length=40, default=new_mark)
+    good_mark = models.CharField(max_length=40, blank=True)
+    is_on = models.BooleanField(default=False)
+    switched_at = models.DateTimeField(null=True, blank=True)
+    saved_at = models.DateTimeField()
+    refused = models.CharField(max_length=100, blank=True)
+    tried_mark = models.CharField(max_length=40, blank=True)
+    tried_at = models.DateTimeField(null=True, blank=True)
+    tried_by = models.CharField(max_length=200, blank=True)
+    tried_outcome = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=ConnectionKind.values), name="connection_kind_known"),
+            models.CheckConstraint(condition=Q(is_on=False) | Q(good_mark=F("mark")), name="connection_on_was_tried"),
+            models.CheckConstraint(
+                condition=Q(kind="saml", secret="") | (Q(kind="oidc") & ~Q(secret="")), name="connection_secret"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} connection of {self.tenant_id}"

@@ -28,19 +28,25 @@ class NotAdmittedError(ForbiddenError):
     title = "Not admitted"
 
 
-def may_come_in(member: Member) -> bool:
-    """Say whether somebody with the right password may come in. Whoever was invited by link has to follow it first."""
-    return member.state == MemberState.ACTIVE or (member.state == MemberState.INVITED and member.is_first)
+def may_come_in(member: Member, *, vouched: bool = False) -> bool:
+    """Say whether somebody who proved themselves may come in: with the password, or ``vouched`` for by the tenant's identity provider.
+
+    Whoever was invited by link has to follow it first, or be vouched for while the invitation lasts.
+    """
+    if member.state != MemberState.INVITED:
+        return member.state == MemberState.ACTIVE
+    ends = member.invitation_expires_at
+    return member.is_first or (vouched and ends is not None and ends > timezone.now())
 
 
-def note_signed_in(*, member_id: str, how: str, address: str) -> Member:
+def note_signed_in(*, member_id: str, how: str, address: str, vouched: bool = False) -> Member:
     """Let a member in whose factors were all right, and give the row as it is now; raises NotAdmittedError when that has changed meanwhile.
 
-    The first administrator joins by it.
+    The first administrator joins by it, and so does an invited person who was ``vouched`` for.
     """
     with transaction.atomic():
         member = Member.objects.select_for_update().filter(pk=member_id).first()
-        if member is None or not may_come_in(member):
+        if member is None or not may_come_in(member, vouched=vouched):
             raise NotAdmittedError
         now = timezone.now()
         if member.state == MemberState.INVITED:

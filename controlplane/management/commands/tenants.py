@@ -21,7 +21,8 @@ from core.actors import operator
 from core.errors import DomainError
 from provisioning import drift, selectors, services
 from provisioning.models import Operation
-from tenants.members import invitations
+from tenants.inputs import clean_reason
+from tenants.members import connections, invitations
 from tenants.members.selectors import find_first
 from tenants.models import Tenant
 from tenants.selectors import get_tenant, list_tenants
@@ -87,6 +88,9 @@ class Command(BaseCommand):
             self._add_act(acts.add_parser(name, help=f"{name.replace('-', ' ')} a tenant"), name)
         self._add_act(
             acts.add_parser("invite-again", help="mail a first administrator who never came a fresh invitation"), "invite-again"
+        )
+        self._add_act(
+            acts.add_parser("sso-off", help="switch a tenant's own identity provider off: passwords let in again"), "sso-off"
         )
         for name in ("retry", "abandon"):
             ending = acts.add_parser(name, help=f"{name} a failed operation")
@@ -191,6 +195,11 @@ class Command(BaseCommand):
         self.console.print(
             escape(f"A fresh invitation to {first.email} is on its way, good until {_time(first.invitation_expires_at)}.")
         )
+
+    def _sso_off(self, options: dict[str, Any]) -> None:
+        tenant = get_tenant(options["tenant"])
+        connections.switch_off(actor=self.actor, tenant_id=tenant.pk, reason=clean_reason(options["reason"]))
+        self.console.print(escape(f"{tenant.slug}: passwords let in again. Whoever has none asks for a link at the sign-in page."))
 
     def _drift(self, options: dict[str, Any]) -> None:
         found = drift.observe_tenant(get_tenant(options["tenant"]), actor=self.actor)

@@ -151,6 +151,15 @@ def _pool(c: Clients) -> None:
     cognito.admin_list_groups_for_user(UserPoolId=pool_id, Username="ann")
     cognito.admin_disable_user(UserPoolId=pool_id, Username="ann")
     cognito.admin_user_global_sign_out(UserPoolId=pool_id, Username="ann")
+    details = {"client_id": "x", "client_secret": "x", "oidc_issuer": "https://idp.example", "authorize_scopes": "openid"}
+    provider = {"UserPoolId": pool_id, "ProviderName": naming.identity_provider(tenant_of(MODELS[2], 7), "oidc")}
+    cognito.create_identity_provider(**provider, ProviderType="OIDC", ProviderDetails=details, AttributeMapping={"email": "email"})
+    cognito.describe_identity_provider(**provider)
+    cognito.update_identity_provider(**provider, ProviderDetails=details)
+    cognito.delete_identity_provider(**provider)
+    cognito.create_user_pool_domain(UserPoolId=pool_id, Domain=NEW.pool_domain)
+    cognito.describe_user_pool_domain(Domain=NEW.pool_domain)
+    cognito.delete_user_pool_domain(UserPoolId=pool_id, Domain=NEW.pool_domain)
     cognito.delete_user_pool_client(UserPoolId=pool_id, ClientId=client)
     cognito.delete_user_pool(UserPoolId=pool_id)
 

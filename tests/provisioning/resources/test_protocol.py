@@ -24,7 +24,7 @@ EXPECTED = {
     IsolationModel.SILO: {"user_pool", "app_client", "administrator", "kms_key", "secret", "stack"},
 }  # fmt: skip
 EXPECTED[IsolationModel.SOVEREIGN] = EXPECTED[IsolationModel.SILO]
-SHARED = {"boundary", "kms_key", "bucket", "table", "user_pool", "access_role"}
+SHARED = {"boundary", "kms_key", "bucket", "table", "user_pool", "pool_domain", "access_role"}
 SIGNATURES = {
     "shape": ["tenant"],
     "cell_shape": ["cell"],

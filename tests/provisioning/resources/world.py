@@ -17,7 +17,8 @@ from provisioning.isolation import policies
 from provisioning.isolation.documents import as_text
 from provisioning.resources import KINDS
 from provisioning.resources.base import Desired, Ensured, Known, Observed, Removed
-from tenants.facts import Capabilities, CellFacts, IsolationModel, TenantFacts, TierFacts
+from tenants.facts import Capabilities, CellFacts, ConnectionFacts, IsolationModel, TenantFacts, TierFacts
+from tenants.members.connection_details import digest_of
 from tenants.naming import names_of_cell
 from tests.services import REGION
 
@@ -30,6 +31,24 @@ TIERS = {
 }
 POOL, BRIDGE, SILO = IsolationModel.POOL, IsolationModel.BRIDGE, IsolationModel.SILO
 _numbers = itertools.count(1)
+
+
+OIDC = {
+    "oidc_issuer": "https://idp.example",
+    "client_id": "acme",
+    "authorize_scopes": "openid email",
+    "attributes_request_method": "GET",
+}
+SAML = {"MetadataURL": "https://idp.example/metadata"}
+SECRET = "client-secret-of-nobody"
+
+
+def connection(kind: str = "oidc", *, mark: str = "con_1", **changes: str) -> ConnectionFacts:
+    """A connection of a kind, as a saved one looks to the engine."""
+    details = {**(OIDC if kind == "oidc" else SAML), **changes}
+    mapping = (("email", "email"), ("name", "name")) if kind == "oidc" else (("email", "mail"),)
+    url = "https://portal.example/portal/acme/sign-in/organisation/callback/"
+    return ConnectionFacts(kind, mark, tuple(sorted(details)), digest_of(details, details), mapping, url)
 
 
 @functools.cache
@@ -57,6 +76,7 @@ class World:
     aws: Aws = field(init=False)
     shared: Rows = field(default_factory=dict)
     rows: dict[str, Rows] = field(default_factory=dict)
+    sealed: dict[str, dict[str, str]] = field(default_factory=lambda: {"con_1": {**OIDC, "client_secret": SECRET}})
 
     def __post_init__(self) -> None:
         self.cell = CellFacts("cell_x", f"t{next(_numbers)}", "dev", "aws", REGION, self.account_id, capabilities=STANDIN)
@@ -78,7 +98,8 @@ class World:
         """What the engine would let a step know."""
         rows = self.shared if tenant is None else self.rows.setdefault(tenant.id, {})
         shared = {} if tenant is None else self.shared
-        return Known(this=rows.get((item.kind, item.name), {}), owned=rows, shared=shared, fresh=fresh)
+        this = rows.get((item.kind, item.name), {})
+        return Known(this=this, owned=rows, shared=shared, fresh=fresh, sealed=self.sealed.__getitem__)
 
     def ensure(self, item: Desired, tenant: TenantFacts | None = None, *, fresh: bool = False) -> Mapping[str, Any]:
         """Ensure until it no longer asks to wait, and record what it gave."""

@@ -101,7 +101,19 @@
     window.addEventListener("pagehide", () => { secret.value = ""; secret.textContent = ""; });
   }
 
+  // A button that copies what stands in the field it names, and says so beside it.
+  function copyFields() {
+    all("[data-copies]").forEach((button) => {
+      button.hidden = false;
+      button.addEventListener("click", async () => {
+        const told = document.getElementById(button.getAttribute("aria-describedby"));
+        told.textContent = (await copy(document.getElementById(button.dataset.copies))) ? "Copied." : "Select the text and copy it by hand.";
+      });
+    });
+  }
+
   function start() {
+    copyFields();
     sendOnce();
     showWhenChosen();
     countDown();
