@@ -10,7 +10,7 @@ from core.actors import Actor
 from core.audit.services import record
 from core.outbox.services import publish
 from core.transitions import IllegalTransitionError
-from provisioning import claims
+from provisioning import claims, moving
 from provisioning.claims import Claim
 from provisioning.models import Operation, OperationKind, OperationState, Step
 from provisioning.outcomes import Failed
@@ -31,6 +31,7 @@ def succeed(claim: Claim) -> None:
     )
     operation.state = OperationState.SUCCEEDED
     _move_subject(operation)
+    moving.follow(operation)
     _tell(operation, outcome="succeeded")
 
 

@@ -25,6 +25,7 @@ ACTIONS = {
     "key_policy.changed": "Changed what is done with leaked keys",
     "keys.revoked": "Revoked all keys",
     "leak.reported": "Reported leaked keys",
+    "member.sign_in_moved": "The sign-in moved; whoever had a password is sent a link for a new one",
     "administrator.password_reset": "Reset the administrator's password",
 }
 NOUNS = {"key": "Keys", "key_policy": "Leak policy", "member": "Members", "tenant": "Tenant", "operation": "Operations"}
