@@ -10,7 +10,7 @@ from core.actors import Actor, system
 from core.audit.services import record
 from core.outbox.services import publish
 from core.transitions import IllegalTransitionError
-from provisioning import claims, operations
+from provisioning import claims, moving, operations
 from provisioning.claims import Claim
 from provisioning.models import Operation, OperationKind, OperationState, Step
 from provisioning.outcomes import Failed
@@ -32,6 +32,7 @@ def succeed(claim: Claim) -> None:
     )
     operation.state = OperationState.SUCCEEDED
     _move_subject(operation)
+    moving.follow(operation)
     _tell(operation, outcome="succeeded")
 
 

@@ -92,6 +92,7 @@ def settle(member_id: str) -> bool:
         directory_failures=0,
         directory_error="",
         directory_due_at=None,
+        former_pool="",
     )
     if not settled:
         Member.objects.filter(pk=member.pk).update(directory_claimed_until=None)
@@ -124,9 +125,15 @@ def _converge(member: Member, actor: Actor) -> None:
     if member.state == MemberState.REMOVED:
         if place is not None:
             _remove(place, member)
-        return
-    if place is None:
+    elif place is None:
         raise ConflictError("The user pool is not there yet.", code="not-provisioned")
+    else:
+        _make_so(place, member)
+    if member.former_pool and (place is None or member.former_pool != place.pool_id):
+        _delete_ours(_connect(member, actor), member.former_pool, member)
+
+
+def _make_so(place: _Place, member: Member) -> None:
     user = _ensure(place, member)
     wanted = member.state in (MemberState.ACTIVE, MemberState.INVITED)
     if user.enabled and not wanted:
@@ -167,13 +174,21 @@ def _remove(place: _Place, member: Member) -> None:
     same = Member.objects.filter(tenant_id=member.tenant_id, username=member.username, state__in=LIVING)
     if same.exists():
         return  # invited anew, as another member, under the same address
-    user = place.aws.cognito.find_user(place.pool_id, member.username)
-    if user is None or user.attributes.get(_OWNER) != member.tenant_id:
-        return
-    if member.is_first and member.tenant.state != "closed":
+    if not member.is_first or member.tenant.state == "closed":
+        _delete_ours(place.aws, place.pool_id, member)
+    elif _is_ours(place.aws, place.pool_id, member):
         place.aws.cognito.disable_user(place.pool_id, member.username)
-        return
-    place.aws.cognito.delete_user(place.pool_id, member.username)
+
+
+def _delete_ours(aws: Aws, pool_id: str, member: Member) -> None:
+    """Delete the member's user from a pool; a stranger's of that name, and a missing one, are left alone."""
+    if _is_ours(aws, pool_id, member):
+        aws.cognito.delete_user(pool_id, member.username)
+
+
+def _is_ours(aws: Aws, pool_id: str, member: Member) -> bool:
+    user = aws.cognito.find_user(pool_id, member.username)
+    return user is not None and user.attributes.get(_OWNER) == member.tenant_id
 
 
 def _attributes(member: Member) -> dict[str, str]:
@@ -196,8 +211,13 @@ def _place(member: Member, actor: Actor) -> _Place | None:
     pool = rows.exclude(state__in=(ResourceState.ABSENT, ResourceState.INTENDED)).first()
     if pool is None or "pool_id" not in pool.attributes:
         return None
-    aws = clouds.connect_to(facts.cell, session_name=session_name(facts.id, actor))
-    return _Place(aws, pool.attributes["pool_id"], "" if own or member.tenant.state == "closed" else names_of(facts).group)
+    group = "" if own or member.tenant.state == "closed" else names_of(facts).group
+    return _Place(_connect(member, actor), pool.attributes["pool_id"], group)
+
+
+def _connect(member: Member, actor: Actor) -> Aws:
+    facts = facts_of(member.tenant)
+    return clouds.connect_to(facts.cell, session_name=session_name(facts.id, actor))
 
 
 def _take(member_id: str) -> Member | None:

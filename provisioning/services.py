@@ -18,7 +18,7 @@ from django.utils import timezone
 from core.actors import Actor
 from core.audit.services import record
 from core.errors import ConflictError, DomainError, FieldError, InvalidInputError, NotFoundError
-from provisioning import operations, preflight
+from provisioning import moving, operations, preflight
 from provisioning.models import ACTIVE_STATES, Operation, OperationKind, OperationState
 from tenants import inputs
 from tenants import services as tenants
@@ -305,7 +305,9 @@ def _back_to_former_tier(tenant: Tenant, move: Operation) -> Tenant:
     tenant.tier_id = move.target["from"]
     tenant.revision += 1
     tenant.save(update_fields=["tier", "revision"])
-    return _locked(tenant.pk)
+    tenant = _locked(tenant.pk)
+    moving.stay(tenant, move)
+    return tenant
 
 
 def _locked(tenant_id: str) -> Tenant:

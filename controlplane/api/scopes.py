@@ -44,6 +44,10 @@ def parse_scopes(words: Iterable[str]) -> tuple[Scope, ...]:
     return tuple(scope for scope in Scope if scope in chosen)
 
 
+SEES_NOTHING = frozenset({Scope.KEYS_VERIFY})
+"""Who asks whether a key is good has its text; that somebody else's exists, or a tenant, is not for them to know."""
+
+
 def may_see(held: Iterable[str], noun: str) -> bool:
-    """Say whether somebody with these scopes may know that a thing of this noun exists: any scope of the noun will do."""
-    return any(word.partition(":")[0] == noun for word in held)
+    """Say whether somebody with these scopes may know that a thing of this noun exists: any scope of the noun will do that sees at all."""
+    return any(word.partition(":")[0] == noun for word in held if word not in SEES_NOTHING)

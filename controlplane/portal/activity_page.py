@@ -13,7 +13,7 @@ from controlplane.portal.sessions import portal_of
 from core.actors import ActorKind
 from core.audit.selectors import list_events
 
-A_PAGE = 50
+A_PAGE = 25
 KINDS = {
     ActorKind.MEMBER: "Members",
     ActorKind.OPERATOR: "Operators",

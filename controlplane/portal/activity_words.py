@@ -34,6 +34,7 @@ ACTIONS = {
     "connection.switched_off": "Switched single sign-on off",
     "connection.removed": "Removed the identity provider",
     "connection.refused": "The user pool refused the identity provider",
+    "member.sign_in_moved": "The sign-in moved; whoever had a password is sent a link for a new one",
     "administrator.password_reset": "Reset the administrator's password",
 }
 NOUNS = {

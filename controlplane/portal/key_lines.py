@@ -49,10 +49,10 @@ class VersionLine:
 
 def lines_of(tenant_id: str, keys: Iterable[ApiKey], now: datetime) -> list[KeyLine]:
     """Make the rows of a list, in two queries: calls by hour, and names."""
-    rows = list(keys)
-    hours = evidence.hours_of([version.pk for key in rows for version in key.versions.all()], now=now)
-    names = key_people.names_of(tenant_id, (key.created_by for key in rows))
-    return [_line(key, hours, names[key.created_by], now) for key in rows]
+    rows = [(key, list(key.versions.all())) for key in keys]
+    hours = evidence.hours_of([version.pk for _, versions in rows for version in versions], now=now)
+    names = key_people.names_of(tenant_id, (key.created_by for key, _ in rows))
+    return [_line(key, versions, hours, names[key.created_by], now) for key, versions in rows]
 
 
 def versions_of(key: ApiKey, versions: Sequence[KeyVersion], now: datetime) -> list[VersionLine]:
@@ -85,12 +85,11 @@ def overlap_end(version: KeyVersion | None) -> datetime | None:
     return min(version.retires_at or version.expires_at, version.expires_at) if version else None
 
 
-def _line(key: ApiKey, hours: Mapping[str, Sequence[int]], by: str, now: datetime) -> KeyLine:
-    versions = list(key.versions.all())
-    current, previous = selectors.current_of(key), selectors.previous_of(key)
+def _line(key: ApiKey, versions: Sequence[KeyVersion], hours: Mapping[str, Sequence[int]], by: str, now: datetime) -> KeyLine:
+    current, previous = selectors.at_stage(versions, Stage.CURRENT), selectors.at_stage(versions, Stage.PREVIOUS)
     used = [version for version in versions if version.last_used_at is not None]
     latest = max(used, key=lambda version: version.last_used_at or now) if used else None
-    state = selectors.state_of(key, now)
+    state = selectors.state_with(key, current, now)
     expires_at = current.expires_at if current else None
     until = overlap_end(previous)
     return KeyLine(

@@ -24,7 +24,7 @@ class Spark:
 def spark_of(calls: Sequence[int]) -> Spark:
     """Draw the calls of each hour, the oldest first, scaled to the busiest of them."""
     total, top = sum(calls), max([1, *calls])
-    bars = (_bar(place, max(LEAST, HEIGHT * number / top)) for place, number in enumerate(calls) if number)
+    bars = (f"M{place * STEP} {_BARS[_tenths(number, top)]}" for place, number in enumerate(calls) if number)
     words = f"{total:,} call{'' if total == 1 else 's'} in {len(calls)} hours" if total else f"No calls in {len(calls)} hours"
     return Spark(STEP * len(calls), HEIGHT, "".join(bars), words, total)
 
@@ -34,5 +34,10 @@ def total_of(series: Sequence[Sequence[int]]) -> list[int]:
     return [sum(hour) for hour in zip(*series, strict=True)] if series else []
 
 
-def _bar(place: int, height: float) -> str:
-    return f"M{place * STEP} {HEIGHT}v{-round(height, 1):g}h{BAR}V{HEIGHT}z"
+def _tenths(number: int, top: int) -> int:
+    """Give the height of a bar in tenths."""
+    return max(round(10 * LEAST), round(10 * HEIGHT * number / top))
+
+
+_BARS = [f"{HEIGHT}v{-tenths / 10:g}h{BAR}V{HEIGHT}z" for tenths in range(10 * HEIGHT + 1)]
+"""Every bar there can be, by its height in tenths: a list has hundreds of them."""

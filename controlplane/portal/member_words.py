@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils import timezone
+
 from tenants.members.invitations import Invitation, Standing, invitation_of
 from tenants.members.models import LIVING, Member, MemberState
+from tenants.members.moving import is_link_of_move
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,4 +101,21 @@ def _state(member: Member) -> tuple[str, str, str]:
         return "Disabled", "bad", member.state_reason
     if member.state not in LIVING:
         return "Removed", "", member.state_reason
-    return "Active", "good", ""
+    note = _note_of_move(member)
+    return "Active", "warn" if note else "good", note
+
+
+def _note_of_move(member: Member) -> str:
+    """What is said of somebody whose password stayed behind in another user pool."""
+    if member.password_left_at is None:
+        return ""
+    why = "because your organisation's sign-in moved"
+    if member.mail_wanted and member.mail_failures:
+        return f"The mail with a link for a new password, {why}, could not be sent yet; it is being tried again."
+    if member.mail_wanted:
+        return f"A link for a new password is on its way, {why}."
+    if is_link_of_move(member):
+        return f"Needs a new password, {why}."
+    if member.link_expires_at is None or member.link_expires_at <= timezone.now():
+        return f"Needs a new password, {why}. The link has ended: they ask for another where they sign in."
+    return f"New password link sent, {why}."

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from core.audit.models import AuditEvent
+from core.audit.models import AuditEvent, Noun
 from core.errors import NotFoundError
 
 
@@ -33,7 +33,9 @@ def list_events(
     if tenant_id is not None:
         events = events.filter(tenant_id=tenant_id)
     if action.endswith((".", ".*")):
-        events = events.filter(action__startswith=action.removesuffix("*"))
+        start = action.removesuffix("*")
+        noun, _, more = start.partition(".")
+        events = events.filter(action__startswith=start) if more else events.alias(noun=Noun("action")).filter(noun=noun)
     elif action:
         events = events.filter(action=action)
     kind, separator, identity = actor.partition(":")

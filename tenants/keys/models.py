@@ -117,8 +117,11 @@ class ApiKey(models.Model):
         ordering = ["-id"]
         verbose_name = "key"
         indexes = [
-            models.Index(fields=["tenant", "-id"], name="key_tenant_idx"),
+            # What is counted, skipped and searched of a long list is in the index, so that it is not read key by key.
+            models.Index(fields=["tenant", "-id", "state", "name", "public_id"], name="key_tenant_list_idx"),
             models.Index(fields=["tenant", "state", "-id"], name="key_tenant_state_idx"),
+            models.Index(fields=["tenant", "environment", "-id", "state"], name="key_tenant_environment_idx"),
+            models.Index(fields=["tenant", "public_id"], name="key_tenant_start_idx"),
             models.Index(fields=["store_due_at"], name="key_unsettled_idx", condition=Q(store_state="unsettled")),
             models.Index(fields=["rotate_due_at"], name="key_rotation_due_idx", condition=Q(rotate_due_at__isnull=False)),
         ]
@@ -221,6 +224,38 @@ class KeyUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version_id} {self.hour:%Y-%m-%dT%H}Z {self.calls}"
+
+
+class KeyDay(models.Model):
+    """What a key's versions were called together on one day (UTC): the busiest keys are read off its index, however many there are."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="days")
+    day = models.DateField()
+    calls = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-day"]
+        indexes = [models.Index(fields=["tenant", "day", "-calls", "key"], name="key_day_busiest_idx")]
+        constraints = [models.UniqueConstraint(fields=["key", "day"], name="key_day_one_row_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.key_id} {self.day} {self.calls}"
+
+
+class TenantHour(models.Model):
+    """What all of a tenant's keys were called together in one hour (UTC)."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    hour = models.DateTimeField()
+    calls = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-hour"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "hour"], name="tenant_hour_one_row_an_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.hour:%Y-%m-%dT%H}Z {self.calls}"
 
 
 class LeakAction(models.TextChoices):

@@ -9,5 +9,5 @@ It owns members, invitations, links that set a password, and what a tenant has d
 
 It refuses to keep passwords: those are in the tenant's user pool, and ``provisioning.people`` makes the pool agree with the rows. Known
 limits: the address of a member cannot be changed (invite the new one, remove the old one); a tier change that moves a tenant into another
-user pool leaves the passwords behind, so that everybody has to ask for a link.
+user pool leaves the passwords behind, so that everybody is sent a link (``moving``).
 """

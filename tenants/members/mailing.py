@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from core.actors import system
-from tenants.members import links
+from tenants.members import links, moving
 from tenants.members.models import LinkPurpose, Member
 from tenants.members.telling import tell
 
@@ -86,7 +86,7 @@ def _end(member: Member, purpose: LinkPurpose, now: datetime) -> datetime:
     """An invitation ends when both sides were told that it does, however long its mail took."""
     if purpose == LinkPurpose.INVITATION and member.invitation_expires_at is not None:
         return member.invitation_expires_at
-    return now + links.LASTS[purpose]
+    return now + moving.lasts(member, purpose)
 
 
 def _postpone(member: Member, error: str) -> None:
@@ -105,6 +105,6 @@ def _message(member: Member, text: str) -> EmailMessage:
         "ends_at": member.link_expires_at,
         "ask_at": f"{_portal_of(member)}sign-in/forgotten/",
     }
-    body = render_to_string(f"portal/mail_{purpose.value}.txt", context)
+    body = render_to_string(f"portal/mail_{'moved' if moving.is_link_of_move(member) else purpose.value}.txt", context)
     subject = SUBJECTS[purpose].format(tenant=member.tenant.name)
     return EmailMessage(subject, body, to=[member.email])

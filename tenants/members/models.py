@@ -62,7 +62,8 @@ class Member(models.Model):
     ``email`` is as it was typed, ``address`` the same in one spelling of upper and lower case, ``username`` the blind name in the user pool.
     ``is_first`` is the administrator whom the onboarding makes, and who may come in without a link of ours. ``epoch`` is what every session
     began in: raising it ends them all at their next request. ``revision`` counts edits. ``mail_wanted`` is the link that is still to be
-    made and sent, ``link_digest`` what is kept of the one that was sent last.
+    made and sent, ``link_digest`` what is kept of the one that was sent last. ``password_left_at`` is when the tenant's sign-in moved and the
+    password stayed behind, until another is chosen; ``former_pool`` is the user pool that was left, while their user may still be in it.
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=new_member_id, editable=False)
@@ -99,6 +100,8 @@ class Member(models.Model):
     directory_failures = models.PositiveIntegerField(default=0)
     directory_error = models.CharField(max_length=100, blank=True)
     directory_settled_at = models.DateTimeField(null=True, blank=True)
+    former_pool = models.CharField(max_length=64, blank=True)
+    password_left_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]

@@ -19,6 +19,7 @@ from tenants.inputs import clean_email, clean_name, collect
 from tenants.lifecycle import SERVED
 from tenants.members import links, selectors
 from tenants.members.models import LIVING, LinkPurpose, Member, MemberState, Role
+from tenants.members.moving import want_links
 from tenants.members.roles import may_manage
 from tenants.members.telling import MAIL_TASK, ring, tell, unsettle
 from tenants.models import Tenant
@@ -266,6 +267,8 @@ def _switch(
         tell(member, what, actor, reason)
         unsettle(member)
         _tell_engine(member)
+        if to == MemberState.ACTIVE:
+            want_links(member.tenant)
     return member
 
 

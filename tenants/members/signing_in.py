@@ -52,6 +52,9 @@ def note_signed_in(*, member_id: str, how: str, address: str, vouched: bool = Fa
         if member.state == MemberState.INVITED:
             change_state(member, to=MemberState.ACTIVE, sources=[MemberState.INVITED], joined_at=now, **NOTHING_SENT)
             tell(member, "member.joined", member_actor(member))
+        if member.password_left_at is not None and how.startswith("password"):
+            # With a password that an operator or Cognito's own invitation gave: there is another one now, and no link need go out.
+            change_state(member, to=MemberState.ACTIVE, sources=[MemberState.ACTIVE], password_left_at=None, **NOTHING_SENT)
         member.last_signed_in_at = member.last_seen_at = now
         member.save(update_fields=["last_signed_in_at", "last_seen_at"])
         record(
@@ -124,7 +127,7 @@ def follow_link(*, tenant_id: str, text: str, name: str = "") -> Member:
             change_state(member, to=MemberState.ACTIVE, sources=[MemberState.INVITED], joined_at=now, name=given, **NOTHING_SENT)
             tell(member, "member.joined", actor)
         else:
-            change_state(member, to=MemberState.ACTIVE, sources=[MemberState.ACTIVE], **NOTHING_SENT)
+            change_state(member, to=MemberState.ACTIVE, sources=[MemberState.ACTIVE], password_left_at=None, **NOTHING_SENT)
             tell(member, "member.password_changed", actor)
         end_sessions(member)
         unsettle(member)

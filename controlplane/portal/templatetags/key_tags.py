@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from controlplane.portal import key_words
 from controlplane.portal.key_spark import Spark
 
 register = template.Library()
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+GRANTED = 3
+"""How many scopes a row of the list names."""
 
 
 def exact(moment: datetime) -> str:
     """Give a time as a page writes it: ``26 Nov 2026, 18:40 UTC``."""
-    return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+    at = moment.astimezone(UTC)
+    return f"{at.day} {MONTHS[at.month - 1]} {at.year}, {at.hour:02}:{at.minute:02} UTC"
 
 
 @register.filter
@@ -27,7 +32,8 @@ def moment(value: datetime | None) -> SafeString:
     if value is None:
         return SafeString("&ndash;")
     words = key_words.ago(value, timezone.now())
-    return format_html('<time datetime="{}" title="{}">{}</time>', value.astimezone(UTC).isoformat(), exact(value), words)
+    # Numbers and words of ours: nothing to escape, and a list has some of them in each of its rows.
+    return SafeString(f'<time datetime="{value.astimezone(UTC).isoformat()}" title="{exact(value)}">{words}</time>')
 
 
 @register.filter
@@ -35,7 +41,7 @@ def clock(value: datetime | None) -> SafeString:
     """Write the exact time; a dash for none."""
     if value is None:
         return SafeString("&ndash;")
-    return format_html('<time datetime="{}">{}</time>', value.astimezone(UTC).isoformat(), exact(value))
+    return SafeString(f'<time datetime="{value.astimezone(UTC).isoformat()}">{exact(value)}</time>')
 
 
 @register.filter
@@ -55,16 +61,24 @@ def span(value: int | timedelta) -> str:
 @register.filter
 def drawn(spark: Spark) -> SafeString:
     """Draw calls by hour with their sum beside them. Not a template of its own: a list has one in every row."""
-    bars = format_html('<path class="spark-bars" d="{}"/>', spark.path) if spark.path else ""
-    return format_html(
-        '<span class="spark-line"><svg class="spark" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{words}">'
-        '<path class="spark-ground" d="M0 {h}h{w}"/>{bars}</svg><span class="hint">{total}</span></span>',
-        w=spark.width,
-        h=spark.height,
-        words=spark.words,
-        bars=bars,
-        total=f"{spark.total:,}",
+    bars, size = (
+        f'<path class="spark-bars" d="{spark.path}"/>' if spark.path else "",
+        f'width="{spark.width}" height="{spark.height}"',
     )
+    return SafeString(  # numbers and words of ours: nothing to escape
+        f'<span class="spark-line"><svg class="spark" viewBox="0 0 {spark.width} {spark.height}" {size} role="img" aria-label="{spark.words}">'
+        f'<path class="spark-ground" d="M0 {spark.height}h{spark.width}"/>{bars}</svg><span class="hint">{spark.total:,}</span></span>'
+    )
+
+
+@register.filter
+def granted(scopes: Sequence[str]) -> SafeString:
+    """Write the first three scopes and how many more there are. Not a loop of the template's own: a list has one in every row."""
+    shown = format_html_join(" ", "<code>{}</code>", ((scope,) for scope in scopes[:GRANTED])) or SafeString(
+        '<span class="hint">nothing</span>'
+    )
+    more = format_html(' <span class="hint">and {} more</span>', len(scopes) - GRANTED) if len(scopes) > GRANTED else ""
+    return format_html('<span class="scopes">{}{}</span>', shown, more)
 
 
 @register.filter

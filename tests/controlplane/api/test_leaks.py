@@ -236,3 +236,26 @@ def test_no_text_of_a_key_is_in_an_answer_or_a_log(
     for model in (LeakReport, AuditEvent, OutboxEvent):
         kept += [repr(row) for row in model.objects.values()]
     assert [text for text in texts if text[-39:] in "\n".join(kept)] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/hooks", "/hooks/", "/hooks/leaks", "/hooks/leaks/github/", "/hooks/leaks/gitlab", "/hooks/a\nb", "/hooks/<script>"],
+)
+def test_any_other_path_of_the_hooks_answers_as_the_hook_does(scanner: Scanner, stranger: Machine, api: Machine, path: str) -> None:
+    """So nobody without a signature can tell which hooks there are; somebody with a token is told that there is nothing."""
+    unsigned = scanner.send(b"{", Github_Public_Key_Signature=None)
+    for method in ("GET", "POST", "PUT"):
+        answer = stranger.ask(method, path.replace("\n", "%0A"))
+        assert (answer.status, answer.headers["Content-Type"]) == (401, "application/problem+json")
+        assert {**told(answer), "instance": PATH} == told(unsigned)
+        assert answer.headers["WWW-Authenticate"] == unsigned.headers["WWW-Authenticate"]
+    found = api.ask("POST", path.replace("\n", "%0A"))
+    assert (found.status, found.body["type"].rpartition("#")[2]) == (404, "not-found")
+
+
+@pytest.mark.parametrize("path", ["/hooks/leaks/github", "/api/v1/tenants"])
+def test_a_host_that_is_not_served_is_told_as_a_problem(stranger: Machine, path: str, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["console.example.com"]
+    answer = stranger.ask("POST", path)
+    assert (answer.status, answer.headers["Content-Type"]) == (400, "application/problem+json")

@@ -12,9 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.actors import operator
-from tenants.keys import tokens
+from tenants.keys import evidence, tokens
 from tenants.keys.endings import tell
-from tenants.keys.models import ApiKey, KeyUse, KeyVersion
+from tenants.keys.models import ApiKey, KeyVersion
 from tenants.models import Tenant
 
 DAY = timedelta(days=1)
@@ -67,11 +67,9 @@ def use(version: KeyVersion, calls: list[int], *, address: str = "192.0.2.17", m
     """Have a version called so often in each of the last hours, the oldest first."""
     now = timezone.now()
     hour = now.replace(minute=0, second=0, microsecond=0)
-    KeyUse.objects.bulk_create(
-        KeyUse(version=version, hour=hour - timedelta(hours=ago), calls=number)
-        for ago, number in enumerate(reversed(calls))
-        if number
-    )
+    for ago, number in enumerate(reversed(calls)):
+        if number:
+            evidence.note_uses({version.pk: number}, now=hour - timedelta(hours=ago))
     KeyVersion.objects.filter(pk=version.pk).update(last_used_at=now - timedelta(minutes=minutes_ago), last_used_from=address)
 
 

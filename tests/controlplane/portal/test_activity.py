@@ -75,10 +75,10 @@ def test_it_is_filtered_and_paged(owner: Member, acme: Tenant) -> None:
 
     first = client.get(ACTIVITY)
     older = shown(first.context_data["older"])
-    assert (len(shown("")), len(older)) == (50, 11)
+    assert (len(shown("")), len(older)) == (25, 25)
     assert not set(shown("")) & set(older)
     assert shown("what=member") == shown("who=member") == ["Member invited"]
-    assert len(shown("what=nonsense&who=nobody&before=x")) == 50
+    assert len(shown("what=nonsense&who=nobody&before=x")) == 25
     assert client.get(f"{ACTIVITY}?what=tenant").status_code == 200
 
 

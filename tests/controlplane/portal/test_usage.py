@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ NOW = datetime(2026, 11, 26, 18, 40, tzinfo=UTC)
 
 
 @pytest.mark.django_db
+@time_machine.travel(datetime(2026, 11, 26, 23, 40, tzinfo=UTC), tick=False)
 def test_calls_are_counted_by_key_and_the_busiest_is_first(viewer: Member, acme: Tenant) -> None:
     for name, calls in (("quiet", [1] * 24), ("busy", [1_000] * 24), ("unused", [0] * 24)):
         use(made_up_key(acme, name).versions.get(), calls)
@@ -29,6 +31,23 @@ def test_calls_are_counted_by_key_and_the_busiest_is_first(viewer: Member, acme:
     assert [(line.key.name, calls) for line, calls in page.context_data["busiest"]] == [("busy", 24_000), ("quiet", 24)]
     assert page.context_data["chart"].total == 24_024
     assert "24,024 calls in 24 hours" in page.content.decode()
+    assert "Keys with calls on 26 November 2026 (UTC)" in page.content.decode()
+
+
+@pytest.mark.django_db
+@time_machine.travel(datetime(2026, 11, 27, 3, 10, tzinfo=UTC), tick=False)
+def test_the_busiest_keys_are_of_a_day_that_one_chooses(viewer: Member, acme: Tenant) -> None:
+    use(made_up_key(acme, "by night").versions.get(), [0] * 20 + [4] * 4)
+    use(made_up_key(acme, "by day").versions.get(), [7] * 20 + [0] * 4)
+    client = signed_in(viewer)
+
+    def busiest(query: str) -> list[tuple[str, int]]:
+        page = client.get(f"/portal/acme/usage/{query}")
+        return [(line.key.name, calls) for line, calls in page.context_data["busiest"]]
+
+    assert busiest("") == busiest("?day=today") == busiest("?day=nonsense") == [("by night", 16)]
+    assert busiest("?day=yesterday") == [("by day", 140)]
+    assert client.get("/portal/acme/usage/").context_data["chart"].total == 156
 
 
 @pytest.mark.django_db
