@@ -14,6 +14,7 @@ from tenants.models import Tenant
 from tests.controlplane.api.held import hold
 from tests.controlplane.api.machine import Machine
 from tests.controlplane.api.test_reference import RULES
+from tests.tenants.members.world import new_member
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Machine]
@@ -37,6 +38,7 @@ def operation(acme: Tenant) -> Operation:
 @pytest.fixture
 def there(acme: Tenant, operation: Operation) -> dict[str, str]:
     """Things that exist."""
+    new_member(acme, "owner", email="admin@acme.example", state="invited", is_first=True)
     return {"tenant": acme.slug, "tier": "basic", "cell": "dev-1", "operation": operation.pk, "key": hold(acme).key.pk}
 
 

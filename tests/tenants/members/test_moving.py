@@ -71,7 +71,7 @@ def test_the_link_of_a_move_waits_as_long_as_an_invitation_and_one_that_is_asked
         assert dee.link_expires_at == NOW + timedelta(days=7)
         assert "passwords could not move with it" in mailoutbox[-1].body
         clock.shift(timedelta(days=8))
-        signing_in.ask_for_password(tenant_id=acme.pk, email=dee.email, address="192.0.2.1")
+        signing_in.ask_for_link(tenant_id=acme.pk, email=dee.email, address="192.0.2.1")
         assert mailing.send_due() == 1
         dee.refresh_from_db()
         assert dee.link_expires_at == NOW + timedelta(days=8, hours=1)
