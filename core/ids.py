@@ -21,6 +21,7 @@ AUDIT = "aud"
 CELL = "cell"
 LEAK = "leak"
 MEMBER = "mbr"
+OVERRIDE = "ovr"
 
 
 def new_id(prefix: str, *, now_ms: int | None = None) -> str:

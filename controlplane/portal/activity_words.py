@@ -24,11 +24,24 @@ ACTIONS = {
     "key.version_retired": "A key's version ended",
     "key_policy.changed": "Changed what is done with leaked keys",
     "keys.revoked": "Revoked all keys",
+    "key.limited": "Changed a key's limits",
+    "limit.overridden": "Changed a limit",
+    "limit.override_revoked": "Took a changed limit back",
+    "limit.override_expired": "A changed limit ended",
     "leak.reported": "Reported leaked keys",
     "administrator.password_reset": "Reset the administrator's password",
 }
-NOUNS = {"key": "Keys", "key_policy": "Leak policy", "member": "Members", "tenant": "Tenant", "operation": "Operations"}
+NOUNS = {
+    "key": "Keys",
+    "key_policy": "Leak policy",
+    "member": "Members",
+    "tenant": "Tenant",
+    "operation": "Operations",
+    "limit": "Limits",
+}
 DETAILS = {
+    "limited": "{}",
+    "value": "{}",
     "number": "version {}",
     "because": "because: {}",
     "fields": "changed: {}",
