@@ -87,6 +87,7 @@ INSTALLED_APPS = [
     "core.outbox",
     "tenants",
     "tenants.keys",
+    "tenants.limits",
     "tenants.members",
     "provisioning",
     "controlplane.console",
@@ -299,6 +300,7 @@ CELERY_BEAT_SCHEDULE = {
     "seal the audit log": {"task": "core.audit.tasks.seal", "schedule": 5.0, "options": {"expires": 5}},
     "settle keys": {"task": "tenants.keys.tasks.settle", "schedule": 5.0, "options": {"expires": 5}},
     "tend keys": {"task": "tenants.keys.tasks.tend", "schedule": 60.0, "options": {"expires": 60}},
+    "tend limits": {"task": "tenants.limits.tasks.tend", "schedule": 5.0, "options": {"expires": 5}},
     "settle members": {"task": "provisioning.tasks.settle_people", "schedule": 5.0, "options": {"expires": 5}},
     "mail links": {"task": "tenants.members.tasks.mail", "schedule": 5.0, "options": {"expires": 5}},
     "clear sessions": {

@@ -22,6 +22,7 @@ CELL = "cell"
 LEAK = "leak"
 MEMBER = "mbr"
 CONNECTION = "con"
+OVERRIDE = "ovr"
 
 
 def new_id(prefix: str, *, now_ms: int | None = None) -> str:

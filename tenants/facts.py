@@ -29,6 +29,15 @@ class IsolationModel(enum.StrEnum):
         return self in (IsolationModel.SILO, IsolationModel.SOVEREIGN)
 
 
+class FailPolicy(enum.StrEnum):
+    """What an edge does about a tenant's requests while it cannot hear what is true now."""
+
+    OPEN = "open"
+    """It goes on within the limits and keys that it knew last."""
+    CLOSED = "closed"
+    """It refuses."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a cell's AWS can do. Everything true means real AWS; a stand-in lacks some (``docs/fidelity.md``).

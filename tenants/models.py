@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from core.ids import CELL, REQUEST, TENANT, new_id
-from tenants.facts import IsolationModel
+from tenants.facts import FailPolicy, IsolationModel
 from tenants.lifecycle import TenantState
 
 
@@ -29,8 +29,9 @@ def new_request_id() -> str:
 class Tier(models.Model):
     """What a tenant of this tier gets. A tier is data: operators edit it, and a tenant's next converge follows.
 
-    Rates are requests a second, quotas requests a period, ``weight`` the share of idle capacity, ages whole days, overlaps and graces
-    seconds. A retired tier keeps its tenants and takes no new ones.
+    Rates are requests a second, quotas requests a period (UTC), ``concurrency`` requests in flight; an empty quota or concurrency does not
+    limit. ``weight`` is the share of the platform's capacity, ``fail_policy`` what an edge does that cannot hear from us. Ages are whole days,
+    overlaps and graces seconds. A retired tier keeps its tenants and takes no new ones.
     """
 
     code = models.SlugField(primary_key=True, max_length=32)
@@ -39,7 +40,10 @@ class Tier(models.Model):
     rate_per_second = models.PositiveIntegerField(default=10)
     burst = models.PositiveIntegerField(default=20)
     quota_per_day = models.PositiveBigIntegerField(default=100_000)
+    quota_per_month = models.PositiveBigIntegerField(null=True, blank=True)
+    concurrency = models.PositiveIntegerField(null=True, blank=True)
     weight = models.PositiveSmallIntegerField(default=1)
+    fail_policy = models.CharField(max_length=8, choices=[(p.value, p.value) for p in FailPolicy], default=FailPolicy.CLOSED.value)
     key_max_age_days = models.PositiveSmallIntegerField(default=365)
     key_overlap_seconds = models.PositiveIntegerField(default=86_400)
     key_quiet_seconds = models.PositiveIntegerField(default=3_600)
@@ -56,6 +60,7 @@ class Tier(models.Model):
             models.CheckConstraint(
                 condition=Q(isolation_model__in=[m.value for m in IsolationModel]), name="tier_isolation_model_known"
             ),
+            models.CheckConstraint(condition=Q(fail_policy__in=[p.value for p in FailPolicy]), name="tier_fail_policy_known"),
             models.CheckConstraint(condition=Q(rate_per_second__gt=0, burst__gt=0, weight__gt=0), name="tier_limits_positive"),
         ]
 

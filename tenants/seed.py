@@ -6,7 +6,7 @@ from typing import Any
 
 from core.actors import system
 from tenants import services
-from tenants.facts import IsolationModel
+from tenants.facts import FailPolicy, IsolationModel
 from tenants.models import Cell, Tier
 
 DAY_SECONDS = 86_400
@@ -18,7 +18,10 @@ TIERS: dict[str, dict[str, Any]] = {
         "rate_per_second": 10,
         "burst": 20,
         "quota_per_day": 100_000,
+        "quota_per_month": 2_000_000,
+        "concurrency": 10,
         "weight": 1,
+        "fail_policy": FailPolicy.OPEN,
         "log_retention_days": 14,
         "offboarding_grace_seconds": 7 * DAY_SECONDS,
     },
@@ -28,7 +31,10 @@ TIERS: dict[str, dict[str, Any]] = {
         "rate_per_second": 50,
         "burst": 100,
         "quota_per_day": 1_000_000,
+        "quota_per_month": 20_000_000,
+        "concurrency": 50,
         "weight": 4,
+        "fail_policy": FailPolicy.OPEN,
         "sso_allowed": True,
         "log_retention_days": 30,
         "offboarding_grace_seconds": 14 * DAY_SECONDS,
@@ -39,7 +45,10 @@ TIERS: dict[str, dict[str, Any]] = {
         "rate_per_second": 250,
         "burst": 500,
         "quota_per_day": 10_000_000,
+        "quota_per_month": 200_000_000,
+        "concurrency": 250,
         "weight": 16,
+        "fail_policy": FailPolicy.OPEN,
         "sso_allowed": True,
         "key_max_age_days": 180,
         "log_retention_days": 90,
@@ -51,7 +60,10 @@ TIERS: dict[str, dict[str, Any]] = {
         "rate_per_second": 500,
         "burst": 1_000,
         "quota_per_day": 50_000_000,
+        "quota_per_month": 1_000_000_000,
+        "concurrency": 500,
         "weight": 32,
+        "fail_policy": FailPolicy.CLOSED,
         "sso_allowed": True,
         "key_max_age_days": 90,
         "key_overlap_seconds": 3_600,

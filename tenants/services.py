@@ -17,6 +17,7 @@ from tenants import naming
 from tenants.facts import Capabilities
 from tenants.inputs import clean_name
 from tenants.lifecycle import TenantState, sources_of
+from tenants.limits.rates import LONGEST_REFILL_SECONDS
 from tenants.members import connections
 from tenants.models import Cell, Tenant, Tier
 from tenants.selectors import facts_of_cell
@@ -30,8 +31,8 @@ EVENT_OF = {
     TenantState.CLOSED: "tenant.closed",
 }
 TIER_FIELDS = frozenset(
-    "name isolation_model rate_per_second burst quota_per_day weight key_max_age_days key_overlap_seconds key_quiet_seconds "
-    "sso_allowed log_retention_days offboarding_grace_seconds".split()
+    "name isolation_model rate_per_second burst quota_per_day quota_per_month concurrency weight fail_policy "
+    "key_max_age_days key_overlap_seconds key_quiet_seconds sso_allowed log_retention_days offboarding_grace_seconds".split()
 )
 
 
@@ -169,6 +170,9 @@ def _save_tier(tier: Tier, values: dict[str, Any], *, actor: Actor, action: str,
     changed = {name: value for name, value in values.items() if getattr(tier, name) != value}
     for name, value in changed.items():
         setattr(tier, name, value)
+    if tier.rate_per_second and tier.burst and tier.burst > tier.rate_per_second * LONGEST_REFILL_SECONDS:
+        why = "At this rate the burst would take more than a day to come back. Whoever means that means a quota."
+        raise InvalidInputError(why, errors=(FieldError("/burst", why),))
     try:
         tier.full_clean(validate_unique=False)
     except ValidationError as error:
@@ -180,6 +184,7 @@ def _save_tier(tier: Tier, values: dict[str, Any], *, actor: Actor, action: str,
     except IntegrityError:
         raise ConflictError("A tier with this code exists.") from None
     record(action=action, actor=actor, target=tier.code, reason=reason, details=changed)
+    publish(type=action, subject=tier.code, tenant_id=None, data={"tier": tier.code, "fields": sorted(changed)})
     return tier
 
 

@@ -16,12 +16,12 @@ from unfold.widgets import (
 from controlplane.console.act_forms import reason_field
 from core.actors import Actor
 from tenants import services
-from tenants.facts import IsolationModel
+from tenants.facts import FailPolicy, IsolationModel
 from tenants.models import Tier
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("What it is", ("code", "name", "isolation_model", "sso_allowed")),
-    ("Limits", ("rate_per_second", "burst", "quota_per_day", "weight")),
+    ("Limits", ("rate_per_second", "burst", "quota_per_day", "quota_per_month", "concurrency", "weight", "fail_policy")),
     ("Keys", ("key_max_age_days", "key_overlap_seconds", "key_quiet_seconds")),
     ("Keeping", ("log_retention_days", "offboarding_grace_seconds")),
 )
@@ -32,8 +32,14 @@ LABELS = {
     "sso_allowed": ("Customer's own SSO", ""),
     "rate_per_second": ("Rate", "Requests a second."),
     "burst": ("Burst", "Requests at once."),
-    "quota_per_day": ("Quota", "Requests a day."),
-    "weight": ("Weight", "Share of idle capacity."),
+    "quota_per_day": ("Quota a day", "Requests a day, by the UTC calendar."),
+    "quota_per_month": ("Quota a month", "Requests a month, by the UTC calendar. Empty: not limited."),
+    "concurrency": ("In flight", "Requests at the same time. Empty: not limited."),
+    "weight": ("Weight", "Share of the platform's capacity."),
+    "fail_policy": (
+        "Without news",
+        "What an edge does that cannot hear from here: go on as it knew last (open), or refuse (closed).",
+    ),
     "key_max_age_days": ("Keys live at most", "Days."),
     "key_overlap_seconds": ("Overlap of a rotation", "Seconds in which the old and the new key both work."),
     "key_quiet_seconds": (
@@ -43,6 +49,8 @@ LABELS = {
     "log_retention_days": ("Logs are kept", "Days; CloudWatch knows certain numbers only (14, 30, 90, 365, …)."),
     "offboarding_grace_seconds": ("Grace of an offboarding", "Seconds until everything is removed (604,800 is a week)."),
 }
+
+WORDS: dict[str, type[IsolationModel | FailPolicy]] = {"isolation_model": IsolationModel, "fail_policy": FailPolicy}
 
 
 class TierForm(forms.ModelForm):  # type: ignore[type-arg]  # the generic form exists in the stubs alone
@@ -59,7 +67,7 @@ class TierForm(forms.ModelForm):  # type: ignore[type-arg]  # the generic form e
         for name, (label, help_text) in LABELS.items():
             field = self.fields[name]
             field.label, field.help_text, field.disabled = label, help_text, not editable
-            field.widget = _widget(field)
+            field.widget = _widget(name, field)
         self.fields["code"].disabled = not editable or self.instance._state.adding is False
         self.fields["code"].validators.append(RegexValidator(r"\A[a-z][a-z0-9-]*\Z", "Lower-case letters, digits and hyphens."))
         self.fields["reason"] = reason_field("Agreed limits for 2027, decision of 20 November")
@@ -70,14 +78,14 @@ class TierForm(forms.ModelForm):  # type: ignore[type-arg]  # the generic form e
         """Leave the row alone: the service checks and writes, and the instance must keep what is stored until then."""
 
 
-def _widget(field: forms.Field) -> forms.Widget:
+def _widget(name: str, field: forms.Field) -> forms.Widget:
     if isinstance(field, forms.BooleanField):
         return UnfoldBooleanSwitchWidget()  # type: ignore[no-any-return]
     if isinstance(field, forms.IntegerField):
         return UnfoldAdminIntegerFieldWidget()  # type: ignore[no-any-return]
     if isinstance(field, forms.ChoiceField):
         widget: forms.Select = UnfoldAdminSelectWidget()
-        widget.choices = [(model.value, model.value) for model in IsolationModel]
+        widget.choices = [(word.value, word.value) for word in WORDS[name]]
         return widget
     return UnfoldAdminTextInputWidget()  # type: ignore[no-any-return]
 

@@ -24,6 +24,10 @@ ACTIONS = {
     "key.version_retired": "A key's version ended",
     "key_policy.changed": "Changed what is done with leaked keys",
     "keys.revoked": "Revoked all keys",
+    "key.limited": "Changed a key's limits",
+    "limit.overridden": "Changed a limit",
+    "limit.override_revoked": "Took a changed limit back",
+    "limit.override_expired": "A changed limit ended",
     "leak.reported": "Reported leaked keys",
     "member.invited_again": "Sent an invitation again",
     "member.invitation_link_asked": "Asked for an invitation link",
@@ -44,8 +48,11 @@ NOUNS = {
     "connection": "Single sign-on",
     "tenant": "Tenant",
     "operation": "Operations",
+    "limit": "Limits",
 }
 DETAILS = {
+    "limited": "{}",
+    "value": "{}",
     "number": "version {}",
     "because": "because: {}",
     "fields": "changed: {}",

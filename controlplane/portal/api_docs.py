@@ -11,8 +11,8 @@ from django.urls import reverse
 from controlplane.portal import key_words
 from controlplane.portal.pages import page
 from controlplane.portal.sessions import portal_of
+from tenants.keys.codes import Code
 from tenants.keys.scopes import MANAGEMENT, known_scopes
-from tenants.keys.verification import Code
 
 CODES = {
     Code.VALID: "The key is good for this.",

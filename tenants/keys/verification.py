@@ -1,12 +1,11 @@
 """Whether a presented key is good, for what, and from where: the slow truth, from the database. The edge will answer from a projection of it.
 
-The codes are Unkey's (https://www.unkey.com/docs/api-reference/v2/keys/verify-api-key). A wrong secret, a revoked key and an unknown one all
+The codes are Unkey's (:mod:`tenants.keys.codes`). A wrong secret, a revoked key and an unknown one all
 answer NOT_FOUND; who holds the right text of a key that is over, switched off or misplaced learns which.
 """
 
 from __future__ import annotations
 
-import enum
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,25 +16,13 @@ from django.db.models import F
 from django.utils import timezone
 
 from tenants.keys import cidrs, life, selectors, tokens
+from tenants.keys.codes import Code
 from tenants.keys.models import ApiKey, KeyState, KeyVersion, Stage
 from tenants.lifecycle import SERVED
 
 MOST_CANDIDATES = 8
 SHORTEST_FOREIGN, LONGEST_FOREIGN = 8, 512
 _NOBODYS_DIGEST = "0" * 64
-
-
-class Code(enum.StrEnum):
-    """What a verification says."""
-
-    VALID = "VALID"
-    NOT_FOUND = "NOT_FOUND"
-    FORBIDDEN = "FORBIDDEN"
-    INSUFFICIENT_PERMISSIONS = "INSUFFICIENT_PERMISSIONS"
-    USAGE_EXCEEDED = "USAGE_EXCEEDED"
-    RATE_LIMITED = "RATE_LIMITED"
-    DISABLED = "DISABLED"
-    EXPIRED = "EXPIRED"
 
 
 @dataclass(frozen=True, slots=True)

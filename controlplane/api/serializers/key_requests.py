@@ -19,8 +19,8 @@ from controlplane.api.shapes import (
     WholeNumberField,
 )
 from tenants.keys import cidrs, inputs, scopes
+from tenants.keys.codes import Code
 from tenants.keys.models import KeyEnvironment, LeakAction
-from tenants.keys.verification import Code
 
 MOST_SCOPES, LONGEST_SCOPE, LONGEST_RANGE = 64, 64, 64
 

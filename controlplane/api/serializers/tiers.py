@@ -10,9 +10,10 @@ from rest_framework import serializers
 from controlplane.api.pagination import BY_CODE, names_of
 from controlplane.api.serializers.pages import PageQuery, page_of
 from controlplane.api.shapes import ChoiceTextField, FlagField, ReasonShape, Shape, TextField, WholeNumberField
-from tenants.facts import IsolationModel
+from tenants.facts import FailPolicy, IsolationModel
 
 MODELS = [(model.value, model.value) for model in IsolationModel]
+FAIL_POLICIES = [(policy.value, policy.value) for policy in FailPolicy]
 SMALL, WHOLE, LARGE = 2**15 - 1, 2**31 - 1, 2**53 - 1
 """The largest values that a column takes; the last is the largest that every JSON reader keeps exact."""
 
@@ -33,8 +34,14 @@ class TierShape(serializers.Serializer[Any]):
     isolation_model = serializers.ChoiceField(choices=MODELS)
     rate_per_second = serializers.IntegerField(help_text="Requests a second.")
     burst = serializers.IntegerField(help_text="Requests at once.")
-    quota_per_day = serializers.IntegerField(help_text="Requests a day.")
-    weight = serializers.IntegerField(help_text="Share of idle capacity.")
+    quota_per_day = serializers.IntegerField(help_text="Requests a day (UTC).")
+    quota_per_month = serializers.IntegerField(allow_null=True, help_text="Requests a month (UTC); null does not limit.")
+    concurrency = serializers.IntegerField(allow_null=True, help_text="Requests in flight; null does not limit.")
+    weight = serializers.IntegerField(help_text="Share of the platform's capacity.")
+    fail_policy = serializers.ChoiceField(
+        choices=FAIL_POLICIES,
+        help_text="What an edge does that cannot hear from the control plane: go on as it knew last, or refuse.",
+    )
     key_max_age_days = serializers.IntegerField()
     key_overlap_seconds = serializers.IntegerField(help_text="The longest overlap of a rotation.")
     key_quiet_seconds = serializers.IntegerField(help_text="How long a predecessor must have been quiet to be retired by evidence.")
@@ -54,7 +61,10 @@ class TierValues(Shape):
     rate_per_second = WholeNumberField(min_value=1, max_value=WHOLE, required=False)
     burst = WholeNumberField(min_value=1, max_value=WHOLE, required=False)
     quota_per_day = WholeNumberField(min_value=0, max_value=LARGE, required=False)
+    quota_per_month = WholeNumberField(min_value=0, max_value=LARGE, required=False, allow_null=True)
+    concurrency = WholeNumberField(min_value=0, max_value=WHOLE, required=False, allow_null=True)
     weight = WholeNumberField(min_value=1, max_value=SMALL, required=False)
+    fail_policy = ChoiceTextField(choices=FAIL_POLICIES, required=False)
     key_max_age_days = WholeNumberField(min_value=1, max_value=SMALL, required=False)
     key_overlap_seconds = WholeNumberField(min_value=0, max_value=WHOLE, required=False)
     key_quiet_seconds = WholeNumberField(min_value=0, max_value=WHOLE, required=False)

@@ -20,8 +20,9 @@ from controlplane.api.views.base import ApiView
 from controlplane.api.views.keys import OfKey, issued, shown
 from controlplane.api.views.tenants import OfTenant
 from tenants.keys import evidence, importing, rotation, selectors, services, verification
+from tenants.keys.codes import Code
 from tenants.keys.models import ApiKey
-from tenants.keys.verification import Code, Verdict
+from tenants.keys.verification import Verdict
 
 
 class KeyAct(OfKey):

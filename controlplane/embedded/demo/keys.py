@@ -18,10 +18,11 @@ from core.actors import operator
 from core.aws.errors import AwsAccessDeniedError
 from core.aws.session import Aws
 from tenants.keys import evidence, leaks, rotation, services, tending
+from tenants.keys.codes import Code
 from tenants.keys.making import IssuedKey
 from tenants.keys.models import ApiKey, KeyState, StoreState
 from tenants.keys.scanners import Finding
-from tenants.keys.verification import Code, verify
+from tenants.keys.verification import verify
 from tenants.models import Tier
 from tenants.naming import key_secret
 from tenants.selectors import facts_of, get_tenant

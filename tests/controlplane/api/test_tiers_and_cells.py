@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from core.audit.models import AuditEvent
+from core.outbox.models import OutboxEvent
 from tenants.models import Cell, Tenant, Tier
 from tests.controlplane.api.machine import Machine
 
@@ -34,6 +35,15 @@ def test_a_tier_is_added(api: Machine) -> None:
     assert (event.actor_id, event.reason) == (api.row.pk, "spring offer")
 
 
+def test_null_does_not_limit(api: Machine, tiers: Any) -> None:
+    read = api.get("tiers/basic").headers["ETag"]
+    answer = api.patch("tiers/basic", {"quota_per_month": None, "concurrency": None, "fail_policy": "closed"}, etag=read)
+    assert (answer.status, answer.body["quota_per_month"], answer.body["concurrency"]) == (200, None, None)
+    tier = Tier.objects.get(pk="basic")
+    assert (tier.quota_per_month, tier.concurrency, tier.fail_policy) == (None, None, "closed")
+    assert OutboxEvent.objects.get(type="tier.changed").data["fields"] == ["concurrency", "fail_policy", "quota_per_month"]
+
+
 def test_a_tier_is_changed_against_the_version_that_was_read(api: Machine, tiers: Any) -> None:
     read = api.get("tiers/basic").headers["ETag"]
     first = api.patch("tiers/basic", {"rate_per_second": 11}, etag=read)
@@ -57,6 +67,11 @@ def test_a_tier_is_changed_against_the_version_that_was_read(api: Machine, tiers
         ({"rate_per_second": 2**31}, "/rate_per_second"),
         ({"quota_per_day": 2**63}, "/quota_per_day"),
         ({"weight": 40_000}, "/weight"),
+        ({"quota_per_month": -1}, "/quota_per_month"),
+        ({"concurrency": 2**31}, "/concurrency"),
+        ({"fail_policy": "ajar"}, "/fail_policy"),
+        ({"fail_policy": None}, "/fail_policy"),
+        ({"rate_per_second": 1, "burst": 86_401}, "/burst"),
         ({"key_quiet_seconds": -1}, "/key_quiet_seconds"),
         ({"key_quiet_seconds": "3600"}, "/key_quiet_seconds"),
         ({"sso_allowed": "true"}, "/sso_allowed"),

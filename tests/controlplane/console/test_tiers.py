@@ -50,6 +50,9 @@ def test_a_tier_is_changed_through_the_service(operator: Client) -> None:
         ("rate_per_second", "0"),
         ("rate_per_second", "-1"),
         ("burst", "many"),
+        ("burst", "864001"),
+        ("quota_per_month", "-1"),
+        ("fail_policy", "pool"),
         ("name", ""),
         ("isolation_model", "none"),
         ("reason", ""),
@@ -60,6 +63,18 @@ def test_what_a_tier_cannot_be_is_named(operator: Client, field: str, value: str
     assert answer.status_code == 422
     assert answer.context["form"].errors
     assert Tier.objects.get(pk="basic").rate_per_second == 10
+
+
+def test_what_is_left_empty_does_not_limit(operator: Client) -> None:
+    assert operator.post(BASIC, values(quota_per_month="", concurrency="", fail_policy="closed")).status_code == 302
+    tier = Tier.objects.get(pk="basic")
+    assert (tier.quota_per_month, tier.concurrency, tier.fail_policy) == (None, None, "closed")
+
+
+def test_each_choice_offers_its_own_words(operator: Client) -> None:
+    form = operator.get(BASIC).context["form"]
+    assert [value for value, _ in form.fields["fail_policy"].widget.choices] == ["open", "closed"]
+    assert [value for value, _ in form.fields["isolation_model"].widget.choices] == ["pool", "bridge", "silo", "sovereign"]
 
 
 def test_the_isolation_model_of_a_tier_with_tenants_stays(operator: Client, acme: Tenant) -> None:

@@ -56,7 +56,7 @@ def test_the_tiers_promises_are_told_and_what_is_not_enforced_is_called_so(viewe
     assert f"{acme.tier.rate_per_second} requests a second" in page
     assert f"{acme.tier.key_max_age_days} days at most" in page
     assert "Rates and quotas are not enforced yet." in page
-    assert page.count("not enforced yet</span>") == 3
+    assert page.count("not enforced yet</span>") == 5
 
 
 @pytest.mark.django_db
