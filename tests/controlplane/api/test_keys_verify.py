@@ -117,7 +117,7 @@ def test_a_predecessor_is_good_until_its_overlap_ends(back_end: Machine, held: H
 
 def test_who_may_verify_sees_nothing_else(back_end: Machine, acme: Tenant, held: Held) -> None:
     assert back_end.get("keys").status == 403
-    assert back_end.get(f"tenants/acme/keys/{held.key.pk}").status == 403
+    assert back_end.get(f"tenants/acme/keys/{held.key.pk}").status == 404
     assert back_end.get("tenants/acme").status == 404
 
 

@@ -32,8 +32,9 @@ class Reference:
             self.log.append((now_us, cost, lease_id))
         return refusing
 
-    def give_back(self, lease_id: str, now_us: int) -> None:
-        self.given_back[lease_id] = now_us
+    def give_back(self, lease_id: str) -> None:
+        """What the log has of this lease so far is over; by its place in the log, as two things may happen in one microsecond."""
+        self.given_back[lease_id] = len(self.log)
 
     def _fits(self, limit: Limit, now_us: int, cost: int, lease_id: str) -> bool:
         if cost == 0:
@@ -60,11 +61,11 @@ class Reference:
 
     def in_flight(self, limit: Concurrency, now_us: int) -> set[str]:
         """Whose last admission is younger than a lease and was not followed by its return."""
-        last = {lease_id: when for when, _, lease_id in self.log}
+        last = {lease_id: (place, when) for place, (when, _, lease_id) in enumerate(self.log)}
         return {
             lease_id
-            for lease_id, when in last.items()
-            if when + limit.lease_us > now_us and self.given_back.get(lease_id, -1) < when
+            for lease_id, (place, when) in last.items()
+            if when + limit.lease_us > now_us and self.given_back.get(lease_id, 0) <= place
         }
 
 

@@ -58,7 +58,7 @@ def test_every_answer_is_the_slow_exact_models(limits: list[Limit], offset: int,
                 assert standing.remaining == max(0, limit.slots - len(reference.in_flight(limit, now)))
         if returns and "concurrency" in states:
             states = {**states, "concurrency": give_back(states["concurrency"], lease_id)}
-            reference.give_back(lease_id, now)
+            reference.give_back(lease_id)
 
 
 @given(all_limits, st.integers(0, 400 * DAY_US), calls)

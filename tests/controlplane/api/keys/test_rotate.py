@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from controlplane.api import idempotency
-from tenants.keys import rotation, store, tending
+from tenants.keys import promotion, store, tending
 from tenants.keys.models import ApiKey, KeyVersion
 from tenants.keys.store import KeyStoreError
 from tenants.keys.verification import Code, verify
@@ -97,7 +97,7 @@ def test_a_crash_after_the_promotion_is_no_second_rotation(
 def test_a_crash_before_the_promotion_is_tried_again(
     api: Machine, first: Answer, one: str, monkeypatch: pytest.MonkeyPatch, store_eyes: StoreEyes
 ) -> None:
-    crash(api, monkeypatch, rotation.making, "_promote", f"{one}:rotate", {})
+    crash(api, monkeypatch, promotion, "promote", f"{one}:rotate", {})
     with later():
         again = api.post(f"{one}:rotate", {}, key="k")
         assert again.status == 201, again.body
