@@ -75,8 +75,16 @@ def first_page(request: HttpRequest, form: PasswordForm, *, status: int = 200, r
     by_provider = connections.find_on(sessions.tenant_of(request)) is not None
     # Said after every refusal alike: the pool answers a temporary password that has ended as it answers a wrong one.
     given_days = SETTINGS.temporary_password_days if form.is_bound and status == 422 else 0
-    context = {"form": form, "next": next_url_of(request), "by_provider": by_provider, "refusal": refusal, "given_days": given_days}
-    return page(request, "signin", status=status, **context)
+    return page(
+        request,
+        "signin",
+        status=status,
+        form=form,
+        next=next_url_of(request),
+        by_provider=by_provider,
+        refusal=refusal,
+        given_days=given_days,
+    )
 
 
 def _try(request: HttpRequest, form: PasswordForm) -> HttpResponse | tuple[int, str]:
