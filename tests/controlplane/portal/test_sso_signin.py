@@ -189,6 +189,17 @@ def test_an_answer_after_ten_minutes_is_refused(
     assert_refused(traveller.arrives(query), traveller.client, acme, "too-late")
 
 
+def test_whoever_left_through_a_connection_that_is_another_by_now_begins_again(
+    acme: Tenant, dee: Member, provider: LocalProvider, traveller: Traveller
+) -> None:
+    from tests.controlplane.portal.sso_world import connected
+
+    connected(acme, provider, on=True)
+    query = traveller.travels(traveller.leaves())
+    connected(acme, provider, on=True)
+    assert_refused(traveller.arrives(query), traveller.client, acme, "connection-changed")
+
+
 def test_another_tenants_callback_takes_nothing(
     acme: Tenant, globex: Tenant, dee: Member, provider: LocalProvider, standin: StandIn
 ) -> None:
