@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
-from controlplane.console import key_words, markup, words
+from controlplane.console import markup
 from controlplane.console.acts import Act
 from tenants.keys import evidence, selectors
 from tenants.keys.models import Algorithm, ApiKey, KeyState, KeyVersion, Stage
@@ -20,6 +20,7 @@ from tenants.keys.store import RECOVERY_DAYS
 from tenants.lifecycle import SERVED
 from tenants.naming import key_secret
 from tenants.selectors import facts_of
+from tenants.words import count, span
 
 ROTATE = Act("rotate", "Rotate", "autorenew", "primary", example="Its holder has left; agreed with the tenant's administrator")
 RETIRE_PREVIOUS = Act(
@@ -93,7 +94,7 @@ def _doing(version: KeyVersion, use: evidence.Use) -> SafeString:
         version.number,
         markup.moment(use.last_used_at),
         where,
-        words.count(use.calls_last_hour, "call"),
+        count(use.calls_last_hour, "call"),
         date_format(localtime() - timedelta(hours=1), "H:00"),
         f"{use.calls_last_day:,}",
     )
@@ -108,7 +109,7 @@ def _of_rotation(key: ApiKey) -> tuple[str, ...]:
         if imported
         else "The key gets a new version with a text of its own. Its visible start, scopes, address ranges and end stay as they are."
     )
-    longest = key_words.span(key.tenant.tier.key_overlap_seconds)
+    longest = span(key.tenant.tier.key_overlap_seconds)
     return (
         stays,
         format_html(

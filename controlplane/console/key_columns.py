@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from controlplane.console import key_counts, key_words, markup
 from tenants.keys import selectors
 from tenants.keys.models import ApiKey, KeyState, StoreState
+from tenants.keys.words import nearness
 
 
 def what(key: ApiKey) -> SafeString:
@@ -73,6 +74,6 @@ def ends(key: ApiKey, now: datetime | None = None) -> SafeString:
     current = selectors.current_of(key)
     if current is None:
         return format_html('<span class="cp-hint">ended {}</span>', markup.moment(key.ended_at)) if key.ended_at else SafeString("")
-    tone = key_words.nearness(current.expires_at, now or timezone.now()) if key.state == KeyState.ACTIVE else ""
+    tone = nearness(current.expires_at, now or timezone.now()) if key.state == KeyState.ACTIVE else ""
     shown = markup.moment(current.expires_at)
     return format_html('<span class="cp-badge cp-{}">{}</span>', tone, shown) if tone else shown

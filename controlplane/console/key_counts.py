@@ -11,8 +11,8 @@ from datetime import timedelta
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from controlplane.console import key_words
 from tenants.keys.models import NEVER_GIVEN, ApiKey, KeyState, KeyVersion, Stage, StoreState
+from tenants.keys.words import SOON
 
 CAP = 1_000
 PATIENCE = timedelta(minutes=1)
@@ -40,7 +40,7 @@ def trouble() -> KeyTrouble:
     """Count what needs an operator; four queries. Three go by partial indexes, the fourth (lost) reads the living keys."""
     now = timezone.now()
     expiring = KeyVersion.objects.filter(
-        stage=Stage.CURRENT, expires_at__gt=now, expires_at__lte=now + key_words.SOON, key__state=KeyState.ACTIVE
+        stage=Stage.CURRENT, expires_at__gt=now, expires_at__lte=now + SOON, key__state=KeyState.ACTIVE
     )
     owed = ApiKey.objects.filter(rotate_due_at__isnull=False, leaked_at__isnull=False)
     lost = ApiKey.objects.filter(store_state=StoreState.LOST, ended_at__isnull=True)

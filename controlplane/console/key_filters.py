@@ -13,6 +13,7 @@ from controlplane.console import key_words, words
 from controlplane.console.filters import Choices, SelectFilter, select
 from tenants.keys import selectors, tokens
 from tenants.keys.models import ApiKey, KeyEnvironment, KeyState, Stage, StoreState
+from tenants.keys.words import SOON
 from tenants.models import Tier
 
 EXPIRING, LEAKED = "expiring", "leaked"
@@ -43,7 +44,7 @@ class StateFilter(SelectFilter):
             return queryset.filter(leaked_at__isnull=False)
         if value == EXPIRING:
             now = timezone.now()
-            soon = {"versions__expires_at__gt": now, "versions__expires_at__lte": now + key_words.SOON}
+            soon = {"versions__expires_at__gt": now, "versions__expires_at__lte": now + SOON}
             return queryset.filter(state=KeyState.ACTIVE, versions__stage=Stage.CURRENT, **soon)
         return queryset & selectors.list_keys(state=value)
 

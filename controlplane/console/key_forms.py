@@ -8,10 +8,10 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
-from controlplane.console import key_words
 from controlplane.console.act_forms import ConfirmForm
 from tenants.keys import selectors
 from tenants.keys.models import ApiKey
+from tenants.words import span
 
 OVERLAPS_SECONDS = (0, 3_600, 86_400, 7 * 86_400)
 
@@ -19,7 +19,7 @@ OVERLAPS_SECONDS = (0, 3_600, 86_400, 7 * 86_400)
 def overlaps_of(longest_seconds: int) -> list[tuple[str, str]]:
     """Give the overlaps that are offered on a tier with this maximum: round ones within it, and the maximum itself."""
     offered = sorted({seconds for seconds in OVERLAPS_SECONDS if seconds <= longest_seconds} | {longest_seconds})
-    return [(str(seconds), "not at all" if seconds == 0 else key_words.span(seconds)) for seconds in offered]
+    return [(str(seconds), "not at all" if seconds == 0 else span(seconds)) for seconds in offered]
 
 
 class RotateForm(ConfirmForm):
@@ -37,7 +37,7 @@ class RotateForm(ConfirmForm):
         assert isinstance(overlap, forms.ChoiceField)
         overlap.choices = overlaps_of(tier.key_overlap_seconds)
         overlap.initial = str(tier.key_overlap_seconds)
-        quiet = key_words.span(tier.key_quiet_seconds)
+        quiet = span(tier.key_quiet_seconds)
         self.fields["retire_when_quiet"].help_text = f"As soon as its successor has been used, and it has not for {quiet}."
         previous = selectors.previous_of(key)
         if previous is None:

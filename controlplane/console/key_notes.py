@@ -9,12 +9,14 @@ from datetime import datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from controlplane.console import key_counts, key_words, markup, words
+from controlplane.console import key_counts, markup, words
 from tenants.keys import selectors
 from tenants.keys.models import Algorithm, ApiKey, KeyState, KeyVersion, StoreState
+from tenants.keys.words import nearness
 from tenants.lifecycle import SERVED
 from tenants.naming import key_secret
 from tenants.selectors import facts_of
+from tenants.words import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def _store(key: ApiKey) -> Iterator[Note]:
             "What is accepted does not wait for that: it is decided here."
         )
         when = format_html(" ({})", markup.moment(key.store_due_at, due=True)) if key.store_due_at else ""
-        tries = words.count(key.store_failures, "try", "tries")
+        tries = count(key.store_failures, "try", "tries")
         yield _note("bad", SafeString("The store is behind"), text, tries, why, when)
 
 
@@ -93,7 +95,7 @@ def _soon(key: ApiKey, now: datetime) -> Iterator[Note]:
     current = selectors.current_of(key)
     if current is None or selectors.state_of(key, now) != KeyState.ACTIVE:
         return
-    tone = key_words.nearness(current.expires_at, now)
+    tone = nearness(current.expires_at, now)
     if tone:
         yield _note(tone, format_html("Expires {}", markup.moment(current.expires_at)), "{}", _way_on(key, current))
 

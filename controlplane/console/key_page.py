@@ -17,6 +17,7 @@ from core.audit.selectors import list_events
 from tenants.keys import evidence, selectors
 from tenants.keys.evidence import Use
 from tenants.keys.models import Algorithm, ApiKey, KeyVersion, Stage, StoreState
+from tenants.keys.words import because, nearness
 from tenants.naming import key_secret
 from tenants.selectors import facts_of
 
@@ -99,12 +100,12 @@ def _line(version: KeyVersion, use: Use, by: str, now: datetime) -> VersionLine:
         issued_at=version.issued_at,
         issued_by=by,
         expires_at=version.expires_at,
-        nearness=key_words.nearness(version.expires_at, now) if version.stage == Stage.CURRENT else "",
+        nearness=nearness(version.expires_at, now) if version.stage == Stage.CURRENT else "",
         works_until=min(version.retires_at or version.expires_at, version.expires_at) if previous else None,
         retire_when_quiet=previous and version.retire_when_quiet,
         use=use,
         retired_at=version.retired_at,
-        because=key_words.because(version.retired_because) if version.retired_because else "",
+        because=because(version.retired_because) if version.retired_because else "",
     )
 
 

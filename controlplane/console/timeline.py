@@ -8,6 +8,7 @@ from datetime import datetime
 
 from controlplane.console import people, words
 from provisioning.models import Operation, OperationState, Step, StepState
+from tenants.words import count
 
 MOVING = (OperationState.PENDING, OperationState.RUNNING, OperationState.WAITING)
 
@@ -90,7 +91,7 @@ class OperationLine:
     def summary(self) -> str:
         """One line for people who listen rather than look."""
         at = f", at: {self.current.title}" if self.current and self.is_moving else ""
-        return f"{self.title}: {self.state}, {self.done} of {words.count(self.total, 'step')}{at}"
+        return f"{self.title}: {self.state}, {self.done} of {count(self.total, 'step')}{at}"
 
 
 def lines_of(operations: Iterable[Operation], *, with_steps: bool = True) -> list[OperationLine]:

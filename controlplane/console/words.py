@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from controlplane.console.key_words import KEY_TONES, STAGE_TONES, STORE_TONES
+from controlplane.console.key_words import STORE_TONES
 from core.actors import Actor, ActorKind
+from tenants.keys.words import STAGE_TONES, STATE_TONES
 
 TENANT_TONES = {
     "requested": "busy",
@@ -43,7 +44,7 @@ TONES = {
     "step": OPERATION_TONES,
     "resource": RESOURCE_TONES,
     "cell": CELL_TONES,
-    "key": KEY_TONES,
+    "key": STATE_TONES,
     "stage": STAGE_TONES,
     "store": STORE_TONES,
     "invitation": INVITATION_TONES,
@@ -168,11 +169,6 @@ def lasted(span: timedelta | None) -> str:
     if whole < 2 * 86_400:
         return f"{whole // 3_600} h {whole % 3_600 // 60:02d} min"
     return f"{whole // 86_400} days"
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """Give a number with its noun: *1 step*, *4 steps*."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 ERRORS = {

@@ -7,10 +7,10 @@ from typing import Any
 
 from django import forms
 
-from controlplane.portal import key_words
 from controlplane.portal.key_form_fields import CUSTOM, PLAIN, PortalForm, choose
 from tenants.keys import selectors
 from tenants.keys.models import ApiKey, LeakAction
+from tenants.words import span
 
 OVERLAPS_SECONDS = (0, 3_600, 86_400, 7 * 86_400)
 
@@ -44,8 +44,8 @@ class RotateForm(PortalForm):
         self.fields[
             "overlap"
         ].help_text = "Both versions are accepted for that time, so that you can move your programs one by one."
-        self.fields["custom_hours"].help_text = f"At most {key_words.span(self._longest)} on {tier.name}."
-        quiet = key_words.span(tier.key_quiet_seconds)
+        self.fields["custom_hours"].help_text = f"At most {span(self._longest)} on {tier.name}."
+        quiet = span(tier.key_quiet_seconds)
         self.fields["retire_when_quiet"].help_text = f"As soon as the new version was used and the old one was not for {quiet}."
         if previous is None:
             del self.fields["end_previous"]
@@ -63,7 +63,7 @@ class RotateForm(PortalForm):
             return given
         seconds = float(given["custom_hours"]) * 3_600 if choice == CUSTOM else float(choice or 0)
         if seconds > self._longest:
-            self.add_error("custom_hours", f"At most {key_words.span(self._longest)}.")
+            self.add_error("custom_hours", f"At most {span(self._longest)}.")
         given["length"] = timedelta(seconds=min(seconds, self._longest))
         return given
 
@@ -111,5 +111,5 @@ class LeakForm(PortalForm):
 def overlap_choices(longest_seconds: int) -> list[tuple[str, str]]:
     """Give the overlaps that a tier with this maximum offers: round ones within it, the maximum itself, and any other."""
     offered = sorted({seconds for seconds in OVERLAPS_SECONDS if seconds <= longest_seconds} | {longest_seconds})
-    named = [(str(seconds), key_words.span(seconds) if seconds else "no time: it ends now") for seconds in offered]
+    named = [(str(seconds), span(seconds) if seconds else "no time: it ends now") for seconds in offered]
     return [*named, (CUSTOM, "a time of your choice")] if longest_seconds else named

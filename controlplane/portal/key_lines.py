@@ -8,7 +8,7 @@ from datetime import datetime
 
 from controlplane.portal import key_people, key_words
 from controlplane.portal.key_spark import Spark, spark_of, total_of
-from tenants.keys import evidence, selectors
+from tenants.keys import evidence, selectors, words
 from tenants.keys.evidence import Use
 from tenants.keys.models import Algorithm, ApiKey, KeyState, KeyVersion, Stage, StoreState
 from tenants.naming import key_secret
@@ -70,7 +70,7 @@ def start_of(key: ApiKey, version: KeyVersion | None) -> str:
     end = version.last_four if version else ""
     if version is not None and version.algorithm == Algorithm.IMPORTED:
         return f"…{end}" if end else "imported"
-    return f"{key.brand}_{key.environment}_{key.public_id[:4]}…{end}"
+    return words.start_of(key.brand, key.environment, key.public_id, end)
 
 
 def secret_of(key: ApiKey) -> str:
@@ -100,7 +100,7 @@ def _line(key: ApiKey, versions: Sequence[KeyVersion], hours: Mapping[str, Seque
         last_used_at=latest.last_used_at if latest else None,
         last_used_from=(latest.last_used_from or "") if latest else "",
         expires_at=expires_at,
-        nearness=key_words.nearness(expires_at, now) if state == KeyState.ACTIVE else "",
+        nearness=words.nearness(expires_at, now) if state == KeyState.ACTIVE else "",
         overlap_ends_at=until if until is not None and until > now and state != KeyState.EXPIRED else None,
         spark=spark_of(total_of([hours.get(version.pk, NO_CALLS) for version in versions]) or NO_CALLS),
     )
@@ -113,7 +113,7 @@ def _version(version: KeyVersion, use: Use, by: str, now: datetime) -> VersionLi
         stage_words=key_words.STAGE_WORDS.get(version.stage, ""),
         by=by,
         use=use,
-        nearness=key_words.nearness(version.expires_at, now) if version.stage == Stage.CURRENT else "",
+        nearness=words.nearness(version.expires_at, now) if version.stage == Stage.CURRENT else "",
         works_until=overlap_end(version) if is_previous else None,
-        because=key_words.because(version.retired_because) if version.retired_because else "",
+        because=words.because(version.retired_because) if version.retired_because else "",
     )

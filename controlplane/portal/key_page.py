@@ -8,13 +8,13 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 
-from controlplane.portal import activity_lines, key_chart, key_lines, key_people, key_words
+from controlplane.portal import activity_lines, key_chart, key_lines, key_people
 from controlplane.portal.access import may
 from controlplane.portal.pages import page
 from controlplane.portal.sessions import SignedIn, portal_of
 from core.audit.selectors import list_events
 from core.errors import NotFoundError
-from tenants.keys import evidence, selectors, tokens
+from tenants.keys import evidence, selectors, tokens, words
 from tenants.keys.models import Algorithm, ApiKey, KeyState, Stage
 from tenants.lifecycle import SERVED
 
@@ -83,7 +83,7 @@ def acts_of(portal: SignedIn, row: ApiKey, now: datetime) -> dict[str, bool]:
 def notes_of(row: ApiKey, now: datetime) -> dict[str, Any]:
     """Give what the page says in banners: of its end, a leak, the store, and where it came from."""
     current, state = selectors.current_of(row), selectors.state_of(row, now)
-    nearness = key_words.nearness(current.expires_at, now) if current and state == KeyState.ACTIVE else ""
+    nearness = words.nearness(current.expires_at, now) if current and state == KeyState.ACTIVE else ""
     return {
         "nearness": nearness,
         "ends_for_good": bool(current and row.expires_at and row.expires_at <= current.expires_at),

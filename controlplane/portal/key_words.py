@@ -1,32 +1,19 @@
-"""The words and tones in which the portal speaks of keys, their versions, scopes and times. Pure.
+"""The words in which the portal speaks of scopes, stages and times. Pure.
 
-The console has words of its own: it speaks to operators, of all tenants and of the store; the portal speaks to the people whose keys they are.
+What all doors say of keys is in ``tenants.keys.words``. Here is what only the people are told whose keys they are.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-SOON = timedelta(days=30)
-VERY_SOON = timedelta(days=7)
+from tenants.words import count
 
-STATE_TONES = {"active": "good", "disabled": "warn", "revoked": "quiet", "expired": "bad"}
-STAGE_TONES = {"pending": "busy", "current": "good", "previous": "warn", "retired": "quiet"}
 STAGE_WORDS = {
     "pending": "on its way into the store",
     "current": "in use",
     "previous": "still accepted during the overlap",
     "retired": "refused",
-}
-BECAUSE = {
-    "rotated": "replaced by a rotation",
-    "overlap-over": "its overlap was over",
-    "quiet": "its successor was in use and it was quiet",
-    "retired": "its overlap was ended by hand",
-    "revoked": "the key was revoked",
-    "expired": "the key's time was over",
-    "leaked": "it was found in public",
-    "abandoned": "it never reached the store, so nobody has it",
 }
 OURS = {
     "keys:read": "See your keys: names, states and use, never a text.",
@@ -35,37 +22,12 @@ OURS = {
 VERBS = {"read": "Read", "write": "Write"}
 
 
-def because(code: str) -> str:
-    """Give why a version was retired, in words."""
-    return BECAUSE.get(code, code.replace("-", " ").replace("_", " "))
-
-
 def scope_of(word: str) -> str:
     """Give what a scope lets a key do, in words; the SaaS's own scopes say it by their noun and verb."""
     if word in OURS:
         return OURS[word]
     noun, _, verb = word.partition(":")
     return f"{VERBS.get(verb, verb.replace('-', ' ').capitalize())} {noun.replace('-', ' ')}."
-
-
-def nearness(expires_at: datetime | None, now: datetime) -> str:
-    """Give the tone of an end: ``warn`` within 30 days, ``bad`` within 7, else nothing."""
-    if expires_at is None or expires_at <= now or expires_at - now > SOON:
-        return ""
-    return "bad" if expires_at - now <= VERY_SOON else "warn"
-
-
-def span(seconds: int) -> str:
-    """Give a whole number of seconds in the largest unit that divides it: ``1 hour``, ``7 days``, ``90 minutes``, ``no time``."""
-    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
-        if seconds and seconds % size == 0 and (unit != "day" or seconds > size):
-            return count(seconds // size, unit)
-    return "no time"
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """Give a number with its noun: ``1 call``, ``2,400 calls``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def roughly(length: timedelta) -> str:

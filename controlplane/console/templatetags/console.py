@@ -8,6 +8,7 @@ from django import template
 from django.utils.safestring import SafeString
 
 from controlplane.console import markup, words
+from tenants.words import count
 
 register = template.Library()
 
@@ -46,7 +47,7 @@ def countdown(value: datetime | None) -> SafeString:
 def quantity(number: int, noun: str) -> str:
     """``{{ n|quantity:"step" }}``, or with both forms ``"entry,entries"``."""
     one, _, many = noun.partition(",")
-    return words.count(number, one, many)
+    return count(number, one, many)
 
 
 @register.filter

@@ -13,6 +13,8 @@ from django.utils.safestring import SafeString
 
 from controlplane.portal import key_words
 from controlplane.portal.key_spark import Spark
+from tenants import words
+from tenants.keys.words import STAGE_TONES, STATE_TONES
 
 register = template.Library()
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -55,7 +57,7 @@ def countdown(value: datetime) -> SafeString:
 @register.filter
 def span(value: int | timedelta) -> str:
     """Write a duration in its largest whole unit."""
-    return key_words.span(int(value.total_seconds()) if isinstance(value, timedelta) else value)
+    return words.span(int(value.total_seconds()) if isinstance(value, timedelta) else value)
 
 
 @register.filter
@@ -96,7 +98,7 @@ def scope_words(value: str) -> str:
 @register.filter
 def tone_of(value: str) -> str:
     """Give the tone of a key's state or a version's stage."""
-    return key_words.STATE_TONES.get(value) or key_words.STAGE_TONES.get(value, "quiet")
+    return STATE_TONES.get(value) or STAGE_TONES.get(value, "quiet")
 
 
 @register.inclusion_tag("portal/keys_field.html")

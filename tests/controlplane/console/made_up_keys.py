@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,9 +13,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.actors import operator
-from tenants.keys import evidence, tokens
+from tenants.keys import tokens
 from tenants.keys.endings import tell
-from tenants.keys.models import ApiKey, KeyVersion
+from tenants.keys.models import ApiKey, KeyDay, KeyUse, KeyVersion, TenantHour
 from tenants.models import Tenant
 
 DAY = timedelta(days=1)
@@ -67,10 +68,24 @@ def use(version: KeyVersion, calls: list[int], *, address: str = "192.0.2.17", m
     """Have a version called so often in each of the last hours, the oldest first."""
     now = timezone.now()
     hour = now.replace(minute=0, second=0, microsecond=0)
-    for ago, number in enumerate(reversed(calls)):
-        if number:
-            evidence.note_uses({version.pk: number}, now=hour - timedelta(hours=ago))
+    counted = {hour - timedelta(hours=ago): number for ago, number in enumerate(reversed(calls)) if number}
+    KeyUse.objects.bulk_create(KeyUse(version=version, hour=at, calls=number) for at, number in counted.items())
+    _add_up(version.key, counted)
     KeyVersion.objects.filter(pk=version.pk).update(last_used_at=now - timedelta(minutes=minutes_ago), last_used_from=address)
+
+
+def _add_up(key: ApiKey, counted: dict[datetime, int]) -> None:
+    """As ``evidence.note_uses`` does for each call, in a few statements for all of them."""
+    days = Counter(dict(KeyDay.objects.filter(key=key).values_list("day", "calls")))
+    for at, number in counted.items():
+        days[at.date()] += number
+    hours = Counter(dict(TenantHour.objects.filter(tenant=key.tenant).values_list("hour", "calls")))
+    hours.update(counted)
+    again = {"update_conflicts": True, "update_fields": ["calls"]}
+    of_days = (KeyDay(key=key, tenant=key.tenant, day=day, calls=number) for day, number in days.items())
+    KeyDay.objects.bulk_create(of_days, unique_fields=["key", "day"], **again)
+    of_hours = (TenantHour(tenant=key.tenant, hour=at, calls=number) for at, number in hours.items())
+    TenantHour.objects.bulk_create(of_hours, unique_fields=["tenant", "hour"], **again)
 
 
 def happened(key: ApiKey, what: str, reason: str, at: datetime) -> None:

@@ -56,22 +56,6 @@ def test_every_state_has_its_tone() -> None:
     assert set(words.TONES["store"]) == set(key_words.STORE_WORDS) == set(StoreState.values)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "none"),
-        (1, "1 second"),
-        (90, "90 seconds"),
-        (3_600, "1 hour"),
-        (86_400, "24 hours"),
-        (604_800, "7 days"),
-        (5_400, "90 minutes"),
-    ],
-)
-def test_spans(seconds: int, text: str) -> None:
-    assert key_words.span(seconds) == text
-
-
 def test_a_list_costs_the_same_for_few_and_many(
     operator: Client, acme: Tenant, globex: Tenant, django_assert_num_queries: Any
 ) -> None:
