@@ -301,6 +301,7 @@ CELERY_BEAT_SCHEDULE = {
     "settle keys": {"task": "tenants.keys.tasks.settle", "schedule": 5.0, "options": {"expires": 5}},
     "tend keys": {"task": "tenants.keys.tasks.tend", "schedule": 60.0, "options": {"expires": 60}},
     "tend limits": {"task": "tenants.limits.tasks.tend", "schedule": 5.0, "options": {"expires": 5}},
+    "project limits": {"task": "tenants.limits.tasks.project", "schedule": 5.0, "options": {"expires": 5}},
     "settle members": {"task": "provisioning.tasks.settle_people", "schedule": 5.0, "options": {"expires": 5}},
     "mail links": {"task": "tenants.members.tasks.mail", "schedule": 5.0, "options": {"expires": 5}},
     "clear sessions": {

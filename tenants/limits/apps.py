@@ -10,3 +10,11 @@ class LimitsConfig(AppConfig):
     label = "limits"
     verbose_name = "Limits"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Follow what happens to keys, tenants, tiers and limits, so that the edges know it."""
+        from core.outbox.registry import subscribe  # noqa: PLC0415  # models must be loaded before either
+        from tenants.limits import projecting  # noqa: PLC0415
+
+        # One that cannot be taken is let go: the next about the same thing, or a rebuild, says all that it would have said.
+        subscribe(projecting.CONSUMER, projecting.TYPES, projecting.follow, when_dead="pass")

@@ -1,0 +1,188 @@
+"""The projection's place in Redis: which epoch holds, records written and read, an epoch built beside it and swapped in.
+
+A thin gateway over a Redis client; it knows nothing of the database. The pointer to the epoch that holds names the Redis *process* that it was
+written to (its ``run_id``). After a restart or a failover the ids differ, and the projection does not hold: a Redis that came back
+with an older snapshot would have keys in it that were revoked since. After a flush there is no pointer. In both cases :meth:`Board.epoch` is None
+until somebody has rebuilt, and an edge must not take a key that it does not find for an unknown one.
+
+A key needs about 130 bytes of Redis at a million keys, all included (``python -m bench.projection``). One writer rebuilds at a time; whoever dies in it
+holds the others up for :data:`BUILD_SECONDS`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tenants.limits.projection import EPOCH_BYTES, PREFIX, STAMP_BYTES, Kind, name_of
+
+EPOCH, BUILDING, STAMP, CHANGED = "edge:epoch", "edge:building", "edge:stamp", "edge:changed"
+BUILD_SECONDS = 60
+GONE_SECONDS = 3_600
+"""How long it is remembered that a record is gone: longer than any writer oversleeps."""
+TIMEOUT_SECONDS = 2.0
+BATCH = 500
+
+_WRITE = """
+-- KEYS: names of records. ARGV[1]: the channel, ARGV[2]: seconds that a gone one is kept, then a record for each name.
+-- Keeps a record whose stamp is higher than the new one's; tells the names that were written. Returns how many.
+local function stamp(text)
+  local number = 0
+  for place = 1, 5 do number = number * 256 + (string.byte(text, place) or 0) end
+  return number
+end
+local written = 0
+for place, name in ipairs(KEYS) do
+  local record = ARGV[place + 2]
+  local known = redis.call('GETRANGE', name, 0, 4)
+  if known == '' or stamp(known) <= stamp(record) then
+    if #record == 6 then
+      redis.call('SET', name, record, 'EX', ARGV[2])
+    else
+      redis.call('SET', name, record)
+    end
+    if ARGV[1] ~= '' then redis.call('PUBLISH', ARGV[1], name) end
+    written = written + 1
+  end
+end
+return written
+"""
+_SWAP = """
+-- KEYS: building, epoch. ARGV: the builder's epoch in hex, the pointer. Swaps only if nobody else builds and nothing was flushed meanwhile.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], ARGV[2])
+redis.call('DEL', KEYS[1])
+return 1
+"""
+_HOLD = """
+-- KEYS: building. ARGV: the builder's epoch in hex, seconds. Prolongs the builder's hold if it still has it.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('EXPIRE', KEYS[1], ARGV[2])
+"""
+
+
+class BuildLostError(Exception):
+    """Redis was flushed, or another builder took over, while this one was at work. What it wrote does not count; begin again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """An epoch that is being built, and the Redis process in which its building began."""
+
+    epoch: bytes
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read in one epoch, one for each name that was asked for; None where there is nothing."""
+
+    epoch: bytes
+    records: tuple[bytes | None, ...]
+
+
+class Board:
+    """The projection in one Redis. Raises RedisError when it does not answer; nothing is retried."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._write = redis.register_script(_WRITE)
+        self._swap = redis.register_script(_SWAP)
+        self._hold = redis.register_script(_HOLD)
+
+    @classmethod
+    def from_url(cls, url: str) -> Board:
+        """Give the board on the Redis at ``url``, with short time-outs."""
+        timeout = TIMEOUT_SECONDS
+        return cls(Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)))
+
+    def epoch(self) -> bytes | None:
+        """Give the epoch that holds, None when the projection must be rebuilt."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.get(EPOCH)
+        pipeline.info("server")
+        pointer, server = pipeline.execute()
+        if pointer is None:
+            return None
+        told = json.loads(pointer)
+        return bytes.fromhex(told["epoch"]) if told["run_id"] == server["run_id"] else None
+
+    def draw_stamp(self) -> int:
+        """Give a stamp. Draw it before the database is read: a record that is written with it says at least what was true then."""
+        return int(self._redis.incr(STAMP))
+
+    def write(self, records: Mapping[tuple[Kind, bytes], bytes]) -> int:
+        """Write records into the epoch that holds and into one that is being built, and tell the edges; gives how many were new.
+
+        Where no epoch holds, nothing is written: whoever rebuilds will read the same rows, or later ones.
+        """
+        epochs = [epoch for epoch in (self.epoch(), self._building()) if epoch is not None]
+        return sum(self.write_in(epoch, records, tell=True) for epoch in epochs)
+
+    def write_in(self, epoch: bytes, records: Mapping[tuple[Kind, bytes], bytes], *, tell: bool = False) -> int:
+        """Write records into one epoch, each unless one with a higher stamp is there."""
+        items, written = list(records.items()), 0
+        for start in range(0, len(items), BATCH):
+            some = items[start : start + BATCH]
+            names = [name_of(epoch, kind, what) for (kind, what), _ in some]
+            written += int(self._write(keys=names, args=[CHANGED if tell else "", GONE_SECONDS, *(record for _, record in some)]))
+        return written
+
+    def read(self, wanted: Sequence[tuple[Kind, bytes]]) -> Found | None:
+        """Read records of the epoch that holds, all of the same; None when none holds. Two round trips; an edge keeps the epoch."""
+        epoch = self.epoch()
+        if epoch is None:
+            return None
+        values = self._redis.mget([name_of(epoch, kind, what) for kind, what in wanted]) if wanted else []
+        return Found(epoch, tuple(value if isinstance(value, bytes) else None for value in values))
+
+    def begin(self) -> Build | None:
+        """Begin to build an epoch; None while somebody else does. What others write from now on goes into it as well."""
+        build = Build(secrets.token_bytes(EPOCH_BYTES), self._redis.info("server")["run_id"])
+        return build if self._redis.set(BUILDING, build.epoch.hex(), nx=True, ex=BUILD_SECONDS) else None
+
+    def hold(self, build: Build) -> None:
+        """Say that the builder still works. Raises BuildLostError when it no longer counts."""
+        if not self._hold(keys=[BUILDING], args=[build.epoch.hex(), BUILD_SECONDS]):
+            raise BuildLostError("another has begun to build, or Redis was flushed")
+
+    def finish(self, build: Build) -> None:
+        """Swap the new epoch in, as a whole and at once, and remove all others. Raises BuildLostError, and then nothing has changed.
+
+        If Redis has restarted since the build began, what is swapped in does not hold: the snapshot that it came back with may lack records.
+        """
+        epoch = build.epoch
+        pointer = json.dumps({"epoch": epoch.hex(), "run_id": build.run_id})
+        if not self._swap(keys=[BUILDING, EPOCH], args=[epoch.hex(), pointer]):
+            raise BuildLostError("another has begun to build, or Redis was flushed")
+        self._redis.publish(CHANGED, epoch)
+        self._remove_all_but(epoch)
+
+    def _building(self) -> bytes | None:
+        found = self._redis.get(BUILDING)
+        return bytes.fromhex(found.decode()) if isinstance(found, bytes) else None
+
+    def _remove_all_but(self, epoch: bytes) -> None:
+        keep, building = {epoch}, self._building()
+        if building is not None:
+            keep.add(building)
+        shape = len(PREFIX) + EPOCH_BYTES
+        kinds, some = {kind.value for kind in Kind}, []
+        for name in self._redis.scan_iter(match=PREFIX + b"*", count=BATCH):
+            is_record = len(name) in (shape + 9, shape + 17) and name[shape : shape + 1] in kinds
+            if is_record and name[len(PREFIX) : shape] not in keep:
+                some.append(name)
+            if len(some) >= BATCH:
+                self._redis.unlink(*some)
+                some.clear()
+        if some:
+            self._redis.unlink(*some)
+
+
+assert STAMP_BYTES == 5  # the scripts count on it

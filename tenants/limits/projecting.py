@@ -1,0 +1,155 @@
+"""Keeps the projection true: after each change what it was about is read again and written, and when the projection is missing all is.
+
+Level-triggered: an event says *what to look at*, never what to write. So events may come twice, late or out of order, and after the last one the
+projection says what the database says. Nothing here runs inside a transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from functools import lru_cache
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from core.outbox.models import OutboxEvent
+from tenants.keys.models import KeyState, KeyVersion, Stage
+from tenants.lifecycle import SERVED, TenantState
+from tenants.limits import projection, selectors
+from tenants.limits.board import Board, Build, BuildLostError
+from tenants.limits.effective import Limits
+from tenants.limits.projection import HALF, KeyRecord, Kind, Standing, TenantRecord
+from tenants.models import Tenant
+
+logger = logging.getLogger(__name__)
+
+CONSUMER = "edge-projection"
+TYPES = ("key.*", "keys.*", "tenant.*", "tier.*", "limit.*")
+BATCH = 1_000
+VERIFYING = (Stage.CURRENT, Stage.PREVIOUS)
+Records = dict[tuple[Kind, bytes], bytes]
+
+
+@lru_cache(maxsize=1)
+def board() -> Board:
+    """Give this process's board, on the Redis of the settings."""
+    return Board.from_url(settings.REDIS_URL)
+
+
+def follow(event: OutboxEvent) -> None:
+    """Write again what an event was about: a key, all of a tenant, or all tenants of a tier. Repeatable. Raises RedisError."""
+    noun = event.type.partition(".")[0]
+    if noun == "key":
+        refresh_versions(KeyVersion.objects.filter(key_id=event.subject))
+    elif noun == "tier":
+        refresh_tenants(Tenant.objects.filter(tier_id=event.subject))
+    elif event.tenant_id:
+        refresh_tenants(Tenant.objects.filter(pk=event.tenant_id))
+        if noun == "keys" or event.type == "tenant.closed":
+            refresh_versions(KeyVersion.objects.filter(key__tenant_id=event.tenant_id))
+
+
+def refresh_versions(versions: QuerySet[KeyVersion]) -> None:
+    """Write these versions as they are now, those that have ended as gone."""
+    to = board()
+    for ids in _batches(versions):
+        stamp = to.draw_stamp()  # before the rows are read
+        to.write(_records_of(KeyVersion.objects.filter(pk__in=ids), stamp))
+
+
+def refresh_tenants(tenants: QuerySet[Tenant]) -> None:
+    """Write these tenants with the limits that hold for them now."""
+    to = board()
+    for ids in _batches(tenants):
+        stamp = to.draw_stamp()
+        to.write(_tenants_of(Tenant.objects.filter(pk__in=ids), stamp))
+
+
+def ensure() -> bool:
+    """Rebuild the projection if it is missing or of another Redis process; says whether it did. Repeatable, and cheap when all is well.
+
+    When Redis is flushed in the middle, what was built does not count, and the next call begins anew.
+    """
+    to = board()
+    if to.epoch() is not None:
+        return False
+    build = to.begin()
+    if build is None:
+        return False
+    try:
+        written = _build(to, build)
+        to.finish(build)
+    except BuildLostError as error:
+        logger.warning("the projection was not rebuilt: %s", error)
+        return False
+    logger.info("the projection was rebuilt", extra={"records": written})
+    return True
+
+
+def _build(to: Board, build: Build) -> int:
+    written = 0
+    for ids in _batches(Tenant.objects.exclude(state=TenantState.CLOSED)):
+        stamp = to.draw_stamp()
+        written += to.write_in(build.epoch, _tenants_of(Tenant.objects.filter(pk__in=ids), stamp))
+        to.hold(build)
+    for ids in _batches(KeyVersion.objects.filter(stage__in=VERIFYING)):
+        stamp = to.draw_stamp()
+        written += to.write_in(build.epoch, _records_of(KeyVersion.objects.filter(pk__in=ids), stamp))
+        to.hold(build)
+    return written
+
+
+def _batches(rows: QuerySet[KeyVersion] | QuerySet[Tenant]) -> Iterator[list[str]]:
+    """Give ids in order, in batches; what is added behind our back has an event of its own."""
+    after = ""
+    while ids := list(rows.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        yield ids
+        after = ids[-1]
+
+
+def _records_of(versions: QuerySet[KeyVersion], stamp: int) -> Records:
+    """The records of these versions, and of the sets of scopes that they name."""
+    records: Records = {}
+    for version in versions.select_related("key__tenant", "key__limit"):
+        digest = bytes.fromhex(version.digest)
+        record = _record_of(version, digest)
+        packed = projection.gone(stamp) if record is None else projection.pack_key(record, stamp)
+        records[Kind.KEY, digest[:HALF]] = packed
+        if record is not None and record.scopes:
+            # Its name says what is in it, so no stamp is needed: it is never another.
+            words = projection.stamped(0) + projection.pack_scopes(record.scopes)
+            records[Kind.SCOPES, projection.scopes_id(record.scopes)] = words
+    return records
+
+
+def _record_of(version: KeyVersion, digest: bytes) -> KeyRecord | None:
+    key = version.key
+    if version.stage not in VERIFYING or key.state not in (KeyState.ACTIVE, KeyState.DISABLED):
+        return None
+    ends = [version.expires_at, *([version.retires_at] if version.stage == Stage.PREVIOUS and version.retires_at else [])]
+    limit = getattr(key, "limit", None)
+    return KeyRecord(
+        digest=digest,
+        tenant_id=key.tenant_id,
+        key_id=key.pk,
+        number=version.number,
+        standing=Standing.SERVED if key.state == KeyState.ACTIVE else Standing.HALTED,
+        ends_at=int(min(ends).timestamp()),
+        scopes=tuple(key.scopes),
+        cidrs=tuple(key.cidrs),
+        limits=selectors.limits_of_key_row(limit) if limit is not None else None,
+    )
+
+
+def _tenants_of(tenants: QuerySet[Tenant], stamp: int) -> Records:
+    rows = list(tenants.select_related("tier"))
+    limits = selectors.effective_limits_of(rows)
+    return {(Kind.TENANT, projection.pack_id(row.pk)): _tenant_record(row, limits[row.pk], stamp) for row in rows}
+
+
+def _tenant_record(row: Tenant, limits: Limits, stamp: int) -> bytes:
+    if row.state == TenantState.CLOSED:
+        return projection.gone(stamp)
+    standing = Standing.SERVED if row.state in SERVED else Standing.HALTED
+    return projection.pack_tenant(TenantRecord(standing, limits), stamp)
