@@ -56,11 +56,20 @@ class Eyes:
                 if own or body in client["ClientName"]:
                     shape = cognito.describe_user_pool_client(ClientId=client["ClientId"], **place)["UserPoolClient"]
                     found.append(f"client {client['ClientName']} in {where}: {sorted(shape.get('ExplicitAuthFlows', []))}")
+                    found.append(f"sign-in by {sorted(shape.get('SupportedIdentityProviders', []))} in {where}")
+            for provider in _pages(cognito, "list_identity_providers", "Providers", MaxResults=60, **place):
+                if own or body in provider["ProviderName"]:
+                    name = provider["ProviderName"]
+                    shape = cognito.describe_identity_provider(ProviderName=name, **place)["IdentityProvider"]
+                    details = {key: shape["ProviderDetails"].get(key) for key in ("oidc_issuer", "client_id", "client_secret")}
+                    found.append(f"provider {name} in {where}: {details}, {sorted(shape['AttributeMapping'])}")
+            if own and cognito.describe_user_pool(**place)["UserPool"].get("Domain"):
+                found.append("a domain, whose name is a digest")
             for user in _pages(cognito, "list_users", "Users", **place):
                 if own or user["Username"].startswith(body):
                     found.append(f"user in {where}: enabled {user['Enabled']}")
             found += [
-                f"group {group['GroupName']} in {where}"
+                f"group {group['GroupName'].replace(pool['Id'], '<pool>')} in {where}"
                 for group in _pages(cognito, "list_groups", "Groups", **place)
                 if own or body in group["GroupName"]
             ]

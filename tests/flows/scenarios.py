@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from provisioning import services
+from provisioning.connections import start_connect, start_disconnect
 from provisioning.models import Operation
-from tenants.models import Tenant
+from tenants.members import connections
+from tenants.members.connection_inputs import Typed
+from tenants.models import Tenant, Tier
 from tests.cast import OPERATOR, asked, finish
 
 _numbers = itertools.count(1)
@@ -27,6 +30,8 @@ class Scenario:
 
     def begin(self) -> Operation:
         """Give the operation, with everything before it carried out, for a tenant that nobody else has."""
+        if self.tier == POOL_WITH_SSO:
+            _ensure_pool_with_sso()
         onboarding = asked(f"crash-{next(_numbers)}x", tier_code=self.tier)
         if self.act is None:
             return onboarding
@@ -37,6 +42,11 @@ class Scenario:
             assert operation.state == "succeeded", operation.error_detail
             tenant.refresh_from_db()
         return self.act(tenant)
+
+
+def _ensure_pool_with_sso() -> None:
+    """No seeded pool tier has single sign-on; an operator may make one that has."""
+    Tier.objects.get_or_create(code=POOL_WITH_SSO, defaults={"name": "Basic", "isolation_model": "pool", "sso_allowed": True})
 
 
 def _suspend(tenant: Tenant) -> Operation:
@@ -63,6 +73,28 @@ def _repair(tenant: Tenant) -> Operation:
     return services.start_repair(actor=OPERATOR, tenant_id=tenant.pk, reason="crash")
 
 
+def _connect(tenant: Tenant) -> Operation:
+    return _connect_as(tenant, "first")
+
+
+def _connect_anew(tenant: Tenant) -> Operation:
+    return _connect_as(tenant, "second")
+
+
+def _connect_as(tenant: Tenant, client_id: str) -> Operation:
+    typed = Typed(
+        "oidc", issuer="https://idp.example", client_id=client_id, client_secret=f"secret of {client_id}".replace(" ", "-")
+    )
+    row = connections.find(tenant.pk)
+    return start_connect(actor=OPERATOR, tenant_id=tenant.pk, mark=row.mark if row else "", typed=typed)
+
+
+def _disconnect(tenant: Tenant) -> Operation:
+    row = connections.find(tenant.pk)
+    assert row is not None
+    return start_disconnect(actor=OPERATOR, tenant_id=tenant.pk, mark=row.mark, reason="crash")
+
+
 def _move_to(tier: str) -> Act:
     def move(tenant: Tenant) -> Operation:
         return services.start_change_tier(actor=OPERATOR, tenant_id=tenant.pk, tier_code=tier, reason="crash")
@@ -70,6 +102,7 @@ def _move_to(tier: str) -> Act:
     return move
 
 
+POOL_WITH_SSO = "basic-sso"
 MODELS = {"pool": "basic", "bridge": "standard", "silo": "premium"}
 SCENARIOS = {
     scenario.name: scenario
@@ -85,5 +118,10 @@ SCENARIOS = {
         Scenario("silo-to-pool", "premium", _move_to("basic")),
         Scenario("pool-to-bridge", "basic", _move_to("standard")),
         Scenario("bridge-to-silo", "standard", _move_to("premium")),
+        Scenario("connect-pool", POOL_WITH_SSO, _connect),
+        Scenario("connect-bridge", "standard", _connect),
+        Scenario("reconnect-bridge", "standard", _connect_anew, (_connect,)),
+        Scenario("disconnect-bridge", "standard", _disconnect, (_connect,)),
+        Scenario("deprovision-connected", "standard", _deprovision, (_connect, _offboard)),
     )
 }

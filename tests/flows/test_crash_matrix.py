@@ -22,6 +22,7 @@ pytestmark = pytest.mark.django_db
 SHORT = (
     *("onboard-pool", "onboard-bridge", "onboard-silo", "suspend-bridge", "resume-bridge", "offboard-pool", "undo-bridge"),
     *("repair-bridge", "pool-to-silo", "silo-to-pool", "deprovision-pool", "deprovision-bridge", "deprovision-silo"),
+    *("connect-bridge", "reconnect-bridge", "disconnect-bridge", "deprovision-connected"),
 )
 EACH_STEP = [pytest.param(name, marks=() if name in SHORT else pytest.mark.long) for name in SCENARIOS]
 
