@@ -168,7 +168,7 @@ def _add_up(tenant: Tenant, uses: list[KeyUse]) -> None:
 
 def _write_log(tenant: Tenant, keys: list[ApiKey], members: list[Member], number: int, now: datetime) -> None:
     """As ``record`` writes entries, but for their order in a transaction: each bears its code, and all are sealed."""
-    write = models.QuerySet(AuditEvent)  # the model's own refuses to write in bulk
+    write: models.QuerySet[AuditEvent] = models.QuerySet(AuditEvent)  # the model's own refuses to write in bulk
     ring = keyring()
     for start in range(0, number, BATCH):
         rows = []

@@ -99,9 +99,8 @@ def state_of(key: ApiKey, now: datetime | None = None) -> str:
 
 def state_with(key: ApiKey, current: KeyVersion | None, now: datetime | None = None) -> str:
     """The same for whoever has looked its current version up already, as a list has."""
-    if current is None or key.state not in (KeyState.ACTIVE, KeyState.DISABLED):
-        return key.state
-    return KeyState.EXPIRED if current.expires_at <= (now or timezone.now()) else key.state
+    is_over = current is not None and current.expires_at <= (now or timezone.now())
+    return KeyState.EXPIRED if is_over and key.state in (KeyState.ACTIVE, KeyState.DISABLED) else key.state
 
 
 def find_by_reference(tenant_id: str, reference: str) -> IssuedKey | None:

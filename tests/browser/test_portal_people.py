@@ -251,3 +251,45 @@ def test_without_a_script_everything_that_counts_works(browser: Browser, live_se
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_text("You are signed out.")).to_be_visible()
     context.close()
+
+
+def test_after_the_sign_in_has_moved_people_come_back_by_the_mailed_link(
+    visit: Callable[..., Visitor], acme: Tenant, live_server: LiveServer, mailoutbox: list[Any], settings: Any
+) -> None:
+    from provisioning import people
+    from provisioning.services import start_change_tier
+    from tenants.members import mailing
+    from tests.cast import OPERATOR, finish
+    from tests.controlplane.portal.real import with_password
+    from tests.tenants.members.world import new_member
+
+    settings.PORTAL_URL = live_server.url
+    olive = with_password(new_member(acme, "owner", name="Olive Owner", email="olive@acme.example"))
+    with_password(new_member(acme, "developer", name="Dee Developer", email="dee@acme.example"))
+    assert finish(start_change_tier(actor=OPERATOR, tenant_id=acme.pk, tier_code="premium", reason="grown")).state == "succeeded"
+    assert people.settle_due() == 3
+    assert mailing.send_due() == 2
+    link = re.search(r"http\S+", next(mail.body for mail in mailoutbox if mail.to == [olive.email]))
+    assert link is not None
+    olives = visit()
+    page = olives.open("/portal/acme/")
+    sign_in(page, olive.email, PASSWORD)
+    expect(page.get_by_role("alert")).to_contain_text("The address or the password is not right.")
+    olives.open(link[0])
+    page.get_by_label("New password").fill(PASSWORD + "!")
+    page.get_by_label("The same again").fill(PASSWORD + "!")
+    page.get_by_role("button", name="Set the password").click()
+    sign_in(page, olive.email, PASSWORD + "!")
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    page.goto("/portal/acme/members/")
+    expect(page.get_by_role("row", name="Dee Developer")).to_contain_text(
+        "New password link sent, because your organisation's sign-in moved."
+    )
+    expect(page.get_by_role("row", name="Olive Owner")).not_to_contain_text("moved")
+    olives.looked_at("portal-members-moved")
+    narrow = visit(theme="dark", size=NARROW)
+    narrow.context.add_cookies(olives.context.cookies())  # type: ignore[arg-type]
+    narrow.open("/portal/acme/members/")
+    narrow.looked_at("portal-members-moved")
+    page.goto("/portal/acme/activity/")
+    expect(page.get_by_text("The sign-in moved; whoever had a password is sent a link for a new one")).to_be_visible()
