@@ -5,8 +5,8 @@ written to (its ``run_id``). After a restart or a failover the ids differ, and t
 with an older snapshot would have keys in it that were revoked since. After a flush there is no pointer. In both cases :meth:`Board.epoch` is None
 until somebody has rebuilt, and an edge must not take a key that it does not find for an unknown one.
 
-A key needs about 130 bytes of Redis at a million keys, all included (``python -m bench.projection``). One writer rebuilds at a time; whoever dies in
-it holds the others up for :data:`BUILD_SECONDS`.
+A key needs about 130 bytes of Redis at a million keys, all included (``python -m bench.projection``). One writer rebuilds at a time; whoever
+dies in it holds the others up for :data:`BUILD_SECONDS`.
 """
 
 from __future__ import annotations

@@ -121,6 +121,15 @@ def test_a_disabled_key_and_one_in_its_overlap_are_told_as_they_are(key: ApiKey)
     assert (record.standing, record.ends_at) == (Standing.HALTED, int(soon.timestamp()))
 
 
+def test_a_version_that_has_ended_is_gone_though_its_key_lives(key: ApiKey) -> None:
+    KeyVersion.objects.filter(key=key).update(stage="previous", retires_at=timezone.now() + timedelta(minutes=5))
+    projecting.ensure()
+    endings.retire(version_of_any(key), because="test", actor=OPERATOR)
+    relay()
+    assert known(version_of_any(key)) is None
+    assert projecting.ensure() is False
+
+
 def test_a_revoked_key_stays_revoked_through_a_flush(key: ApiKey, clean_redis: redis.Redis) -> None:
     projecting.ensure()
     revoke(key)
@@ -256,6 +265,7 @@ def test_nothing_personal_and_no_key_is_in_it(key: ApiKey, acme: Tenant, clean_r
 
 def test_edges_are_told_what_has_changed(key: ApiKey, clean_redis: redis.Redis) -> None:
     projecting.ensure()
+    relay()  # what the cast has left
     listener = clean_redis.pubsub(ignore_subscribe_messages=True)
     listener.subscribe("edge:changed")
     listener.get_message(timeout=1)
