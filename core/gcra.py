@@ -108,7 +108,8 @@ local interval, span = tonumber(ARGV[1]), tonumber(ARGV[2])
 local increment, patience = tonumber(ARGV[3]) * interval, tonumber(ARGV[4])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local start = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now), now + span + patience)
+local kept = tonumber(redis.call('GET', KEYS[1]) or 0)
+local start = math.min(math.max(kept, now), now + span + patience)
 local advanced = start + increment
 local wait = math.max(0, advanced - span - now)
 local allowed = increment <= span and wait <= patience
@@ -120,13 +121,17 @@ if allowed then
   if increment > 0 then
     redis.call('SET', KEYS[1], string.format('%.0f', stored), 'PX', math.ceil((stored - now) / 1000) + 1)
   end
-elseif increment > span then
-  retry = -1
+else
+  if increment > span then retry = -1 end
+  if kept > start then
+    redis.call('SET', KEYS[1], string.format('%.0f', start), 'PX', math.ceil((start - now) / 1000) + 1)
+  end
 end
 local remaining = math.floor(math.max(0, now + span - stored) / interval)
 return {allowed and 1 or 0, remaining, retry, stored - now, allowed and wait or 0, now}
 """
-"""The same decision inside Redis, atomic. Its key expires when the bucket is full again, so quiet limits cost no memory."""
+"""The same decision inside Redis, atomic. A refusal writes nothing but a clamped TAT, without which whoever waits as told after a lowered limit
+would be refused again. The key expires when the bucket is full again, so quiet limits cost no memory."""
 
 
 def script_arguments(limit: Limit, *, cost: int = 1, patience_us: int = 0) -> tuple[int, int, int, int]:

@@ -192,3 +192,20 @@ class TestInRedis:
             )
             assert not gcra.read_reply(reply).allowed
             assert not client.exists("test:gcra:refused")
+
+    def test_whoever_waits_as_told_after_a_lowered_limit_is_admitted(self, redis_url: str) -> None:
+        generous, mean = Limit(count=1_000, period_us=3_600 * SECOND), Limit(count=1_000, period_us=SECOND, burst=10)
+        with redis.Redis.from_url(redis_url) as client:
+            client.delete("test:gcra:lowered")
+            ask = client.register_script(gcra.LUA)
+            for _ in range(1_000):
+                ask(keys=["test:gcra:lowered"], args=gcra.script_arguments(generous))
+            decisions = []
+            for _ in range(2_000):  # each of at least some microseconds, so far longer than the millisecond that is told
+                decisions.append(gcra.read_reply(ask(keys=["test:gcra:lowered"], args=gcra.script_arguments(mean))))
+                if decisions[-1].allowed:
+                    break
+            assert not decisions[0].allowed
+            assert decisions[0].retry_after_us == mean.interval_us
+            assert decisions[-1].allowed
+            assert decisions[-1].now_us - decisions[0].now_us < SECOND
