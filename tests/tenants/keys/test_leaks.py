@@ -150,7 +150,7 @@ def test_a_report_is_carried_out_whole_or_not_at_all(acme: Tenant, monkeypatch: 
         report(*texts)
     assert [verify(text).code for text in texts] == [Code.VALID] * 3
     assert not LeakReport.objects.exists()
-    assert not OutboxEvent.objects.exists()
+    assert not OutboxEvent.objects.exclude(type__startswith="tier.").exists()
     monkeypatch.undo()
     assert report(*texts) == [True] * 3
 
