@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 
@@ -20,7 +21,7 @@ def test_ids_of_one_millisecond_keep_their_order() -> None:
 
 def test_nobody_can_count_on_to_the_next() -> None:
     made = [int(new_id(TENANT, now_ms=NOW_MS + 2).partition("_")[2], 36) for _ in range(50)]
-    steps = {later - earlier for earlier, later in zip(made, made[1:], strict=False)}
+    steps = {later - earlier for earlier, later in pairwise(made)}
     assert len(steps) == 49
 
 
