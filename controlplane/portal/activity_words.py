@@ -32,6 +32,8 @@ ACTIONS = {
     "member.invited_again": "Sent an invitation again",
     "member.invitation_link_asked": "Asked for an invitation link",
     "member.password_link_asked": "Asked for a link for a password",
+    "member.provider_known": "Known to the identity provider from now on",
+    "member.provider_forgotten": "Forgot whom the identity provider knows as a member",
     "connection.saved": "Saved the identity provider",
     "connection.tried": "Tried the identity provider",
     "connection.switched_on": "Switched single sign-on on",

@@ -13,7 +13,7 @@ from controlplane.portal.member_forms import ActForm, RoleForm
 from controlplane.portal.member_words import ACTS
 from controlplane.portal.pages import page
 from core.errors import ConflictError, DomainError, ForbiddenError, NotFoundError
-from tenants.members import devices, services
+from tenants.members import devices, services, vouched
 from tenants.members.models import Member
 
 Do = Callable[..., Member]
@@ -25,8 +25,9 @@ DONE: dict[str, tuple[Do, str]] = {
     "sign-out": (services.sign_out_everywhere, "All their sessions have ended."),
     "reset-device": (devices.take_away, "Their authenticator is taken away."),
     "remove": (services.remove, "They are removed."),
+    "forget-provider": (vouched.forget, "It is forgotten. Their next sign-in through the provider says anew who they are."),
 }
-WITH_REASON = frozenset({"cancel", "disable", "enable", "remove"})
+WITH_REASON = frozenset({"cancel", "disable", "enable", "remove", "forget-provider"})
 
 
 def act(request: HttpRequest, slug: str, member_id: str, act: str) -> HttpResponse:
@@ -39,6 +40,11 @@ def act(request: HttpRequest, slug: str, member_id: str, act: str) -> HttpRespon
         return _do(request, row, act, form)
     status = 422 if form.is_bound else 200
     return page(request, "members_act", section="members", status=status, row=row, act=ACTS[act], form=form)
+
+
+def forget_provider(request: HttpRequest, slug: str, member_id: str) -> HttpResponse:
+    """The act that has a line of its own in the table of routes: it is for owners alone."""
+    return act(request, slug, member_id, "forget-provider")
 
 
 def _do(request: HttpRequest, row: Member, act: str, form: ActForm) -> HttpResponse:

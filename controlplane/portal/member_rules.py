@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controlplane.portal.rules import EVERYBODY, MANAGERS, Rules
+from controlplane.portal.rules import EVERYBODY, MANAGERS, OWNERS, Rules
 
 RULES: Rules = {
     "home": {"GET": EVERYBODY},
@@ -17,6 +17,7 @@ RULES: Rules = {
     "member": {"GET": MANAGERS},
     "member-act": {"GET": MANAGERS, "POST": MANAGERS},
     "member-role": {"POST": MANAGERS},
+    "member-forget-provider": {"GET": OWNERS, "POST": OWNERS},
 }
 BOTH = frozenset({"GET", "POST"})
 OPEN: dict[str, frozenset[str]] = {

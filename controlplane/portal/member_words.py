@@ -8,8 +8,9 @@ from datetime import datetime
 from django.utils import timezone
 
 from tenants.members.invitations import Invitation, Standing, invitation_of
-from tenants.members.models import LIVING, Member, MemberState
+from tenants.members.models import LIVING, Member, MemberState, Role
 from tenants.members.moving import is_link_of_move
+from tenants.members.roles import may_manage
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,13 @@ ACTS = {
     "reset-device": Act(
         "reset-device", "Take the authenticator away", "For a lost phone: their sessions end, and they can set up another."
     ),
+    "forget-provider": Act(
+        "forget-provider",
+        "Forget who the provider says they are",
+        "Whoever comes in next with this address through your identity provider is taken for them. For somebody who got a new account there; make "
+        "sure that it is theirs.",
+        is_grave=True,
+    ),
     "remove": Act(
         "remove",
         "Remove",
@@ -58,8 +66,14 @@ ACTS = {
 }
 
 
-def acts_on(member: Member) -> tuple[Act, ...]:
-    """Give what can be done about a member in their present state."""
+def acts_on(member: Member, *, acting: Member) -> tuple[Act, ...]:
+    """Give what ``acting`` can do about a member in their present state; about oneself that is next to nothing."""
+    names = _names(member) if may_manage(acting.role, member.role) and member.pk != acting.pk else ()
+    known = ("forget-provider",) if acting.role == Role.OWNER and member.state in LIVING and member.vouched_subject else ()
+    return tuple(ACTS[name] for name in (*known, *names))
+
+
+def _names(member: Member) -> tuple[str, ...]:
     names: tuple[str, ...] = ()
     if member.state == MemberState.INVITED:
         names = ("resend", "cancel")
@@ -67,7 +81,7 @@ def acts_on(member: Member) -> tuple[Act, ...]:
         names = ("sign-out", "reset-device", "disable", "remove") if has_device(member) else ("sign-out", "disable", "remove")
     elif member.state == MemberState.DISABLED:
         names = ("enable", "remove")
-    return tuple(ACTS[name] for name in names)
+    return names
 
 
 def has_device(member: Member) -> bool:

@@ -91,7 +91,7 @@ def member_page(request: HttpRequest, row: Member, form: RoleForm, *, status: in
     context: dict[str, Any] = {
         "line": line_of(row, me=me.member),
         "form": form if can_change and row.state in LIVING else None,
-        "acts": acts_on(row) if can_change else (),
+        "acts": acts_on(row, acting=me.member),
         "act_form": ActForm(initial={"revision": row.revision}),
     }
     return page(request, "members_one", section="members", status=status, row=row, **context)

@@ -18,7 +18,7 @@ from core.aws.hosted import authorize_url, new_secret
 from core.errors import DomainError
 from provisioning.connections import way_of
 from tenants.ciphers import SealBrokenError, seal, unseal
-from tenants.members.models import Connection
+from tenants.members.models import Connection, Member
 from tenants.models import Tenant
 
 KEY = "portal.organisation"
@@ -29,15 +29,18 @@ _LONGEST = 200
 
 
 class NotVouchedError(DomainError):
-    """What came back from the identity provider lets nobody in; ``reason`` is a slug for the audit log, and nothing of what came."""
+    """What came back from the identity provider lets nobody in; ``reason`` is a slug for the audit log, and nothing of what came.
+
+    ``member`` is whom it concerns, where a colleague has to look at that member.
+    """
 
     code = "not-vouched"
     title = "The answer of the identity provider was refused"
     status = 403
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, member: Member | None = None) -> None:
         super().__init__(f"The answer of the identity provider was refused: {reason}.")
-        self.reason = reason
+        self.reason, self.member = reason, member
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from django.http import HttpRequest
 from tenants.members import connections
 from tenants.members.models import Member
 from tenants.members.signing_in import may_come_in
+from tenants.members.vouched import Vouched
 from tenants.models import Tenant
 
 KEY = "portal.pending"
@@ -29,7 +30,7 @@ PASSWORD, ORGANISATION = "password", "organisation"
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Somebody who has passed the first proof, by ``way``: the password, or the tenant's identity provider.
+    """Somebody who has passed the first proof, by ``way``: the password, or the tenant's identity provider, and then ``by`` says as whom.
 
     ``challenge`` is Cognito's session while a new password is wanted, and empty afterwards.
     """
@@ -38,9 +39,12 @@ class Pending:
     next_url: str
     challenge: str
     way: str
+    by: Vouched | None
 
 
-def begin(request: HttpRequest, member: Member, next_url: str, *, way: str = PASSWORD, challenge: str = "") -> None:
+def begin(
+    request: HttpRequest, member: Member, next_url: str, *, way: str = PASSWORD, by: Vouched | None = None, challenge: str = ""
+) -> None:
     """Remember it in a fresh session."""
     request.session.flush()
     request.session[KEY] = {
@@ -50,6 +54,7 @@ def begin(request: HttpRequest, member: Member, next_url: str, *, way: str = PAS
         "at": time.time(),
         "next": next_url,
         "way": way,
+        "by": [by.source, by.subject] if by else None,
         "challenge": _cipher().encrypt(challenge.encode()).decode() if challenge else "",
     }
     request.session.set_expiry(PENDING_SECONDS)
@@ -64,13 +69,14 @@ def current(request: HttpRequest, tenant: Tenant) -> Pending | None:
     way = str(kept.get("way", PASSWORD))
     if member is None or not may_come_in(member, vouched=way == ORGANISATION):
         return None
-    if way == ORGANISATION and connections.find_on(tenant) is None:
-        return None  # switched off meanwhile
+    by = Vouched(*kept["by"]) if kept.get("by") else None
+    if way == ORGANISATION and (by is None or connections.find_on(tenant) is None):
+        return None  # switched off meanwhile, or begun under a release that did not ask
     try:
         challenge = _cipher().decrypt(kept["challenge"].encode()).decode() if kept["challenge"] else ""
     except InvalidToken:
         return None
-    return Pending(member, kept["next"], challenge, way)
+    return Pending(member, kept["next"], challenge, way, by)
 
 
 def end(request: HttpRequest) -> None:

@@ -26,6 +26,7 @@ from provisioning.resources.user_pool import SETTINGS
 from tenants.members import connections, devices, selectors, signing_in
 from tenants.members.models import Member, Role
 from tenants.members.signing_in import NotAdmittedError
+from tenants.members.vouched import Vouched
 from tenants.models import Tenant
 from tenants.naming import username as username_of
 
@@ -121,22 +122,26 @@ def _prove(request: HttpRequest, tenant: Tenant, email: str, password: str) -> H
     return go_on(request, member, next_url_of(request))
 
 
-def go_on(request: HttpRequest, member: Member, next_url: str, *, way: str = pending.PASSWORD) -> HttpResponse:
+def go_on(
+    request: HttpRequest, member: Member, next_url: str, *, way: str = pending.PASSWORD, by: Vouched | None = None
+) -> HttpResponse:
     """Do what follows the first proof: ask for a code, for an enrolment, or let in. Whoever vouched for somebody, our own factor is asked for."""
     if selectors.has_device(member):
-        pending.begin(request, member, next_url, way=way)
+        pending.begin(request, member, next_url, way=way, by=by)
         return to(request, "sign-in-code")
     if devices.is_required(member.tenant_id):
-        pending.begin(request, member, next_url, way=way)
+        pending.begin(request, member, next_url, way=way, by=by)
         return to(request, "sign-in-enrol")
-    return enter(request, member, next_url, way=way)
+    return enter(request, member, next_url, way=way, by=by)
 
 
-def enter(request: HttpRequest, member: Member, next_url: str, *, way: str, and_then: str = "") -> HttpResponse:
-    """Let somebody in. Raises NotAdmittedError when that has changed meanwhile."""
+def enter(
+    request: HttpRequest, member: Member, next_url: str, *, way: str, by: Vouched | None = None, and_then: str = ""
+) -> HttpResponse:
+    """Let somebody in; ``by`` is the provider that vouched for them, and None after a password. Raises NotAdmittedError when that has changed."""
     address, tenant_id = address_of(request), member.tenant_id
     how = f"{way} and {and_then}" if and_then else way
-    fresh = signing_in.note_signed_in(member_id=member.pk, how=how, address=address, vouched=way == pending.ORGANISATION)
+    fresh = signing_in.note_signed_in(member_id=member.pk, how=how, address=address, by=by)
     throttle.forget(throttle.of_account(tenant_id, member.email, address))
     sessions.begin(request, fresh, how=how)
     return HttpResponseRedirect(next_url)

@@ -28,9 +28,9 @@ def code(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             if take(request, form, who.member):
-                return signin.enter(request, who.member, who.next_url, way=who.way, and_then="code")
-        except NotAdmittedError:
-            return signin.start_over(request)
+                return signin.enter(request, who.member, who.next_url, way=who.way, by=who.by, and_then="code")
+        except NotAdmittedError as error:
+            return _turn_away(request, who, error)
     return page(request, "signin_code", status=status_of(form), form=form, account=who.member)
 
 
@@ -46,9 +46,9 @@ def enrol(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             if add(request, form, who.member, secret):
-                return signin.enter(request, who.member, who.next_url, way=who.way, and_then="new authenticator")
-        except NotAdmittedError:
-            return signin.start_over(request)
+                return signin.enter(request, who.member, who.next_url, way=who.way, by=who.by, and_then="new authenticator")
+        except NotAdmittedError as error:
+            return _turn_away(request, who, error)
     context = shown(who.member, secret)
     return page(request, "signin_enrol", status=status_of(form), form=form, account=who.member, **context)
 
@@ -91,6 +91,13 @@ def qr_code(address: str) -> SafeString:
 def status_of(form: CodeForm) -> int:
     """422 for a form that was refused."""
     return 422 if form.is_bound and not form.is_valid() else 200
+
+
+def _turn_away(request: HttpRequest, who: Pending, error: NotAdmittedError) -> HttpResponse:
+    """Send somebody back who may not come in any more, and write it down."""
+    why = f"{who.way}, {getattr(error, 'reason', error.code)}"
+    signing_in.note_refused(tenant_id=who.member.tenant_id, member=who.member, why=why, address=signin.address_of(request))
+    return signin.start_over(request)
 
 
 def _who(request: HttpRequest) -> Pending | None:

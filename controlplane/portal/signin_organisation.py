@@ -20,6 +20,7 @@ from core.aws.hosted import HostedAwayError
 from core.aws.tokens import TokenKeysError, TokenRefusedError
 from core.errors import ConflictError
 from tenants.members import connections, signing_in
+from tenants.members.models import Member
 from tenants.members.signing_in import NotAdmittedError
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def callback(request: HttpRequest, slug: str) -> HttpResponse:
             return sso_try.finish(request, journey)
         return _finish(request, journey)
     except (NotVouchedError, TokenRefusedError, NotAdmittedError) as error:
-        return _refuse(request, getattr(error, "reason", error.code), counts)
+        return _refuse(request, getattr(error, "reason", error.code), counts, getattr(error, "member", None))
     except AWAY as error:
         return _away(request, error)
 
@@ -75,16 +76,16 @@ def _finish(request: HttpRequest, journey: Journey) -> HttpResponse:
     row = connections.find_on(tenant)
     if row is None:
         raise NotVouchedError("not-on")
-    email = vouching.address_vouched_for(tenant, row, journey, request.GET)
-    member = vouching.member_vouched_for(tenant, row, email)
-    return signin.go_on(request, member, journey.next_url, way=pending.ORGANISATION)
+    person = vouching.person_vouched_for(tenant, row, journey, request.GET)
+    member = vouching.member_vouched_for(tenant, row, person)
+    return signin.go_on(request, member, journey.next_url, way=pending.ORGANISATION, by=person.by)
 
 
-def _refuse(request: HttpRequest, why: str, counts: dict[str, throttle.Patience]) -> HttpResponse:
+def _refuse(request: HttpRequest, why: str, counts: dict[str, throttle.Patience], member: Member | None) -> HttpResponse:
     is_held_up = throttle.note_failure(counts)
     tenant, address = sessions.tenant_of(request), signin.address_of(request)
     said = f"organisation, {why}" + (", and held up" if is_held_up else "")
-    signing_in.note_refused(tenant_id=tenant.pk, member=None, why=said, address=address)
+    signing_in.note_refused(tenant_id=tenant.pk, member=member, why=said, address=address)
     return _say(request, 403, REFUSED)
 
 

@@ -1,6 +1,7 @@
 """Trying a connection before it is switched on: the same way as a sign-in, by an owner who is signed in and stays who they are.
 
-What a try has found is said to that owner and written at the connection; a try that found an active member is what switching on needs.
+What a try has found is said to that owner and written at the connection; a try that found an active member is what switching on needs. An owner
+who was found themselves is known to the provider from then on, so that nobody else comes in with their address.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from core.aws.hosted import HostedAwayError
 from core.aws.tokens import TokenKeysError, TokenRefusedError
 from core.errors import ConflictError, ForbiddenError
 from provisioning.connections import Readiness, readiness_of
-from tenants.members import connections
+from tenants.members import connections, vouched
 from tenants.members.connections import GOOD
 from tenants.members.models import Connection, Member
 
@@ -50,12 +51,15 @@ def finish(request: HttpRequest, journey: Journey) -> HttpResponse:
         raise NotVouchedError("not-on")
     email = ""
     try:
-        email = vouching.address_vouched_for(me.tenant, row, journey, request.GET)
-        member = vouching.member_vouched_for(me.tenant, row, email)
+        person = vouching.person_vouched_for(me.tenant, row, journey, request.GET)
+        email = person.email
+        member = vouching.member_vouched_for(me.tenant, row, person)
     except (NotVouchedError, TokenRefusedError) as error:
         return _tell(request, row, journey, error.reason, email)
     except (HostedAwayError, TokenKeysError):
         return _tell(request, row, journey, "hosted-away", email)
+    if member.pk == me.member.pk:
+        vouched.know_oneself(actor=me.actor, tenant_id=me.tenant.pk, by=person.by)
     return _tell(request, row, journey, GOOD, email, member)
 
 

@@ -60,6 +60,10 @@ _FOUND = {
     "domain-not-listed": "The address that your provider gave is in none of the listed domains.",
     "nobody-here": "Nobody of your organisation has the address that your provider gave. Invite them first, or look at the claim.",
     "not-admitted": "The address that your provider gave is that of somebody who may not come in.",
+    "another-person": "Somebody else at your provider has come in with this address before. If that is right, an owner forgets it on the member's "
+    "page.",
+    "known-as-another": "Your provider signed in somebody whom it has vouched for under a colleague's address before.",
+    "no-subject": "Your provider did not say who it signed in: over SAML it has to send a stable name id.",
     "another-provider": "Another provider answered.",
     "connection-changed": "The connection was changed meanwhile. Try it again.",
     "too-late": "It took too long. Try it again.",

@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("members/policy/", members.policy, name="members-policy"),
     path("members/<str:member_id>/", members.member, name="member"),
     path("members/<str:member_id>/role/", member_acts.role, name="member-role"),
+    path("members/<str:member_id>/forget-provider/", member_acts.forget_provider, name="member-forget-provider"),
     path("members/<str:member_id>/<slug:act>/", member_acts.act, name="member-act"),
     path("", include("controlplane.portal.key_urls")),
     path("", include("controlplane.portal.activity_urls")),

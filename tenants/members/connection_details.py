@@ -75,10 +75,7 @@ def clean_domains(value: str) -> list[str]:
     """Give mail domains, typed with commas, blanks or lines between them: lower case, sorted, each once; at most 20. Raises InvalidInputError."""
     found: set[str] = set()
     for word in _words(value):
-        try:
-            domain = word.lower().removeprefix("@").encode("idna").decode()
-        except UnicodeError:
-            domain = ""
+        domain = _idna(word.removeprefix("@"))
         if not _DOMAIN.fullmatch(domain):
             raise _refusal("/domains", f"This is no mail domain: {word[:80]}")
         found.add(domain)
@@ -90,12 +87,24 @@ def clean_domains(value: str) -> list[str]:
 def is_in(address: str, domains: Iterable[str]) -> bool:
     """Say whether an address is in one of the domains; without any, every address is."""
     listed = tuple(domains)
-    return not listed or address.rpartition("@")[2].lower() in listed
+    domain = address.rpartition("@")[2]
+    return not listed or (domain.lower() if domain.isascii() else _idna(domain)) in listed
+
+
+def is_same_address(one: str, other: str) -> bool:
+    """Say whether two addresses differ in upper and lower case at most, character by character.
+
+    Case folding goes further (``ß`` is ``ss`` to it, the Kelvin sign ``k``, the long s ``s``), and so does Unicode's normal form: good for finding,
+    too good for believing, because at some providers people choose such letters themselves.
+    """
+    return _lower(one) == _lower(other)
 
 
 def clean_url(value: str, pointer: str, *, allow_loopback: bool = False) -> str:
     """Give an https address without user, fragment and blanks; with ``allow_loopback`` plain http to this machine as well."""
     text = value.strip()
+    if not text:
+        raise _refusal(pointer, "This is required.")
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname or "", parts.port
@@ -136,6 +145,23 @@ def digest_of(details: Mapping[str, str], keys: Iterable[str]) -> str:
     """Give the hex SHA-256 of the named details: what is promised of them, and what is read back. What is missing counts as empty."""
     named = {key: details.get(key, "") for key in sorted(keys)}
     return hashlib.sha256(json.dumps(named, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _lower(text: str) -> str:
+    return "".join(_lower_one(one) for one in text.strip())
+
+
+def _lower_one(one: str) -> str:
+    small = one.lower()
+    return small if one.isascii() or (len(small) == 1 and not small.isascii()) else one
+
+
+def _idna(domain: str) -> str:
+    """Give a domain as DNS spells it, in lower case; nothing for what is none."""
+    try:
+        return domain.lower().encode("idna").decode()
+    except UnicodeError:
+        return ""
 
 
 def _parsed(xml: str) -> Element:

@@ -64,6 +64,7 @@ class Member(models.Model):
     began in: raising it ends them all at their next request. ``revision`` counts edits. ``mail_wanted`` is the link that is still to be
     made and sent, ``link_digest`` what is kept of the one that was sent last. ``password_left_at`` is when the tenant's sign-in moved and the
     password stayed behind, until another is chosen; ``former_pool`` is the user pool that was left, while their user may still be in it.
+    ``vouched_source`` and ``vouched_subject`` say by which name which identity provider knows the member (``tenants.members.vouched``).
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=new_member_id, editable=False)
@@ -93,6 +94,9 @@ class Member(models.Model):
     link_purpose = models.CharField(max_length=16, choices=LinkPurpose.choices, blank=True, default=LinkPurpose.NONE)
     link_digest = models.CharField(max_length=64, blank=True)
     link_expires_at = models.DateTimeField(null=True, blank=True)
+    vouched_source = models.CharField(max_length=64, blank=True)
+    vouched_subject = models.CharField(max_length=64, blank=True)
+    vouched_since = models.DateTimeField(null=True, blank=True)
     directory_state = models.CharField(max_length=16, choices=DirectoryState.choices, default=DirectoryState.UNSETTLED)
     directory_generation = models.PositiveIntegerField(default=1)
     directory_claimed_until = models.DateTimeField(null=True, blank=True)
@@ -116,6 +120,11 @@ class Member(models.Model):
                 fields=["tenant", "address"], condition=Q(state__in=["invited", "active", "disabled"]), name="member_one_an_address"
             ),
             models.UniqueConstraint(fields=["tenant"], condition=Q(is_first=True), name="member_one_first"),
+            models.UniqueConstraint(
+                fields=["tenant", "vouched_source", "vouched_subject"],
+                condition=~Q(vouched_subject="") & Q(state__in=["invited", "active", "disabled"]),
+                name="member_one_vouched",
+            ),
             models.CheckConstraint(condition=Q(role__in=Role.values), name="member_role_known"),
             models.CheckConstraint(condition=Q(state__in=MemberState.values), name="member_state_known"),
             models.CheckConstraint(condition=Q(directory_state__in=DirectoryState.values), name="member_directory_state_known"),
@@ -126,6 +135,11 @@ class Member(models.Model):
             models.CheckConstraint(
                 condition=Q(link_digest="") | Q(link_expires_at__isnull=False, link_digest__regex=r"^[0-9a-f]{64}$"),
                 name="member_link_ends",
+            ),
+            models.CheckConstraint(
+                condition=Q(vouched_source="", vouched_subject="", vouched_since__isnull=True)
+                | Q(vouched_source__regex=r"^[0-9a-f]{64}$", vouched_subject__regex=r"^[0-9a-f]{64}$", vouched_since__isnull=False),
+                name="member_vouched_whole",
             ),
         ]
 

@@ -12,10 +12,11 @@ from core.audit.services import record
 from core.errors import ForbiddenError
 from core.transitions import change_state
 from tenants.inputs import clean_name
-from tenants.members import links, selectors
+from tenants.members import links, selectors, vouched
 from tenants.members.models import LinkPurpose, Member, MemberState
 from tenants.members.services import NOTHING_SENT, end_sessions, want_mail
 from tenants.members.telling import tell, unsettle
+from tenants.members.vouched import Vouched
 
 ASK_AGAIN_AFTER = timedelta(minutes=2)
 NOBODY = Actor(ActorKind.MEMBER, "unknown")
@@ -26,6 +27,17 @@ class NotAdmittedError(ForbiddenError):
 
     code = "not-admitted"
     title = "Not admitted"
+
+
+class AnotherPersonError(NotAdmittedError):
+    """The provider's name of the person is not the one that the member is known by; ``reason`` is a slug of ``tenants.members.vouched``."""
+
+    code = "another-person"
+    title = "Another person"
+
+    def __init__(self, reason: str, member: Member) -> None:
+        super().__init__(f"Not the person whom the provider vouched for before: {reason}.")
+        self.reason, self.member = reason, member
 
 
 def may_come_in(member: Member, *, vouched: bool = False) -> bool:
@@ -39,15 +51,18 @@ def may_come_in(member: Member, *, vouched: bool = False) -> bool:
     return member.is_first or (vouched and ends is not None and ends > timezone.now())
 
 
-def note_signed_in(*, member_id: str, how: str, address: str, vouched: bool = False) -> Member:
+def note_signed_in(*, member_id: str, how: str, address: str, by: Vouched | None = None) -> Member:
     """Let a member in whose factors were all right, and give the row as it is now; raises NotAdmittedError when that has changed meanwhile.
 
-    The first administrator joins by it, and so does an invited person who was ``vouched`` for.
+    The first administrator joins by it, and so does an invited person for whom a provider vouched (``by``): its name of them is kept the
+    first time. Raises AnotherPersonError when it is not the one that was kept.
     """
     with transaction.atomic():
         member = Member.objects.select_for_update().filter(pk=member_id).first()
-        if member is None or not may_come_in(member, vouched=vouched):
+        if member is None or not may_come_in(member, vouched=by is not None):
             raise NotAdmittedError
+        if by is not None and (why := vouched.keep(member, by, member_actor(member))):
+            raise AnotherPersonError(why, member)
         now = timezone.now()
         if member.state == MemberState.INVITED:
             change_state(member, to=MemberState.ACTIVE, sources=[MemberState.INVITED], joined_at=now, **NOTHING_SENT)

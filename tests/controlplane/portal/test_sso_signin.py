@@ -80,6 +80,22 @@ def refusals(tenant: Tenant) -> list[str]:
     return [json.loads(row.details_json)["why"] for row in rows]
 
 
+def refused_last(tenant: Tenant) -> str:
+    """Whom the last refusal concerns."""
+    from core.audit.models import AuditEvent
+
+    return str(AuditEvent.objects.filter(tenant_id=tenant.pk, action="member.sign_in_refused").order_by("pk").last().target)
+
+
+def connected_on(tenant: Tenant) -> None:
+    from tenants.members import connections
+    from tests.cast import OPERATOR
+
+    row = connections.find(tenant.pk)
+    assert row is not None
+    connections.switch_on(actor=OPERATOR, tenant_id=tenant.pk, mark=row.mark)
+
+
 def assert_refused(answer: Any, client: Client, tenant: Tenant, why: str) -> None:
     assert answer.status_code == 403, answer.content.decode()
     assert REFUSED in answer.content.decode()
@@ -295,6 +311,132 @@ def test_whoever_is_not_a_member_does_not_become_one(
     assert_refused(traveller.goes(), traveller.client, acme, why)
     assert acme.members.count() == before
     assert "@" not in str(refusals(acme))
+
+
+def test_another_person_with_a_members_address_is_refused_until_an_owner_forgets_the_first(
+    acme: Tenant, dee: Member, provider: LocalProvider, traveller: Traveller
+) -> None:
+    """At the provider people choose their own addresses, and somebody takes Dee's."""
+    from tests.controlplane.portal.people import signed_in
+    from tests.controlplane.portal.sso_world import connected
+    from tests.tenants.members.world import new_member
+
+    connected(acme, provider, on=True)
+    assert traveller.goes().status_code == 302
+    traveller.client.post("/portal/acme/sign-out/")
+    provider.subject = "mallory"
+    assert_refused(traveller.goes(), traveller.client, acme, "another-person")
+    assert refused_last(acme) == dee.pk
+    provider.subject = "person-1"
+    assert traveller.goes().status_code == 302
+    traveller.client.post("/portal/acme/sign-out/")
+
+    dee.refresh_from_db()
+    forget, asked = f"/portal/acme/members/{dee.pk}/forget-provider/", {"revision": dee.revision, "reason": "a new account"}
+    admin, owner = signed_in(new_member(acme, "admin")), signed_in(new_member(acme, "owner"))
+    assert "forget-provider" not in admin.get(f"/portal/acme/members/{dee.pk}/").content.decode()
+    assert (admin.get(forget).status_code, admin.post(forget, asked).status_code) == (403, 403)
+    assert "forget-provider" in owner.get(f"/portal/acme/members/{dee.pk}/").content.decode()
+    assert owner.post(forget, {**asked, "revision": dee.revision + 1}).status_code == 409
+    assert owner.post(forget, asked).status_code == 302
+    assert owner.post(forget, {**asked, "revision": dee.revision + 1}).status_code == 409
+    provider.subject = "mallory"
+    assert traveller.goes().status_code == 302
+
+
+def test_somebody_who_is_known_does_not_come_in_as_a_colleague(
+    acme: Tenant, dee: Member, provider: LocalProvider, traveller: Traveller
+) -> None:
+    """Olive, an owner, has never come through the provider: Dee takes her address there."""
+    from tests.controlplane.portal.sso_world import connected
+    from tests.tenants.members.world import new_member
+
+    olive = new_member(acme, "owner", email="olive@acme.example")
+    connected(acme, provider, on=True)
+    assert traveller.goes().status_code == 302
+    traveller.client.post("/portal/acme/sign-out/")
+    provider.email = olive.email
+    assert_refused(traveller.goes(), traveller.client, acme, "known-as-another")
+    type(dee).objects.filter(pk=dee.pk).update(state="removed", ended_at=timezone.now())
+    assert traveller.goes().status_code == 302
+
+
+def test_between_the_provider_and_the_code_another_person_is_refused_as_well(
+    acme: Tenant, dee: Member, provider: LocalProvider, traveller: Traveller, standin: StandIn
+) -> None:
+    """Two people with one address are under way at once, and the second factor is Dee's: who comes first is kept."""
+    import time
+
+    from tests.controlplane.portal.sso_world import Traveller, connected
+    from tests.tenants.members.test_devices import code_of, enrolled
+
+    connected(acme, provider, on=True)
+    with time_machine.travel(time.time() - 90):
+        secret = enrolled(dee)
+    other = Traveller(Client(), standin)
+    assert traveller.goes().headers["Location"] == "/portal/acme/sign-in/code/"
+    provider.subject = "mallory"
+    assert other.goes().headers["Location"] == "/portal/acme/sign-in/code/"
+    with time_machine.travel(time.time() - 30):
+        first = code_of(secret)
+    assert traveller.client.post("/portal/acme/sign-in/code/", {"code": first}).headers["Location"] == "/portal/acme/"
+    answer = other.client.post("/portal/acme/sign-in/code/", {"code": code_of(secret)})
+    assert answer.headers["Location"] == "/portal/acme/sign-in/"
+    assert not is_in(other.client)
+    assert refusals(acme)[-1] == "organisation, another-person"
+
+
+def test_another_provider_knows_everybody_anew_and_the_same_saved_again_does_not(
+    acme: Tenant, dee: Member, provider: LocalProvider, traveller: Traveller
+) -> None:
+    from tests.controlplane.portal.sso_world import connected
+
+    connected(acme, provider, on=True)
+    assert traveller.goes().status_code == 302
+    traveller.client.post("/portal/acme/sign-out/")
+    connected(acme, provider, on=True, domains="acme.example")
+    provider.subject = "mallory"
+    assert_refused(traveller.goes(), traveller.client, acme, "another-person")
+    second = LocalProvider(email=dee.email, subject="dee-there")
+    try:
+        connected(acme, second, on=True)
+        assert traveller.goes().status_code == 302
+    finally:
+        second.stop()
+
+
+def test_an_owner_who_tries_the_connection_is_known_from_then_on(
+    acme: Tenant, provider: LocalProvider, traveller: Traveller, standin: StandIn
+) -> None:
+    from tests.controlplane.portal.people import signed_in
+    from tests.controlplane.portal.sso_world import Traveller, connected
+    from tests.tenants.members.world import new_member
+
+    olive = new_member(acme, "owner", email="olive@acme.example")
+    provider.email, provider.subject = olive.email, "olive"
+    row = connected(acme, provider)
+    assert Traveller(signed_in(olive), standin).goes("sso/try/", mark=row.mark).headers["Location"] == "/portal/acme/sso/"
+    connected_on(acme)
+    provider.subject = "mallory"
+    assert_refused(traveller.goes(), traveller.client, acme, "another-person")
+
+
+@pytest.mark.parametrize(
+    "address", ["\u212aim@acme.example", "\u017fam@acme.example", "stra\u00dfe@acme.example", "dee@K\u0130NG.example"]
+)
+def test_letters_that_only_look_or_fold_alike_are_no_members_address(
+    acme: Tenant, provider: LocalProvider, traveller: Traveller, address: str
+) -> None:
+    from tests.controlplane.portal.sso_world import connected
+    from tests.tenants.members.world import new_member
+
+    for email in ("kim@acme.example", "sam@acme.example", "strasse@acme.example", "dee@king.example"):
+        new_member(acme, "owner", email=email)
+    connected(acme, provider, on=True)
+    provider.email, provider.subject = address, address
+    assert_refused(traveller.goes(), traveller.client, acme, "nobody-here")
+    provider.email = "KIM@ACME.example"
+    assert traveller.goes().status_code == 302
 
 
 @pytest.mark.parametrize("state", ["disabled", "removed"])

@@ -165,3 +165,42 @@ def test_a_digest_is_of_the_named_details_alone() -> None:
     assert first == details.digest_of({**given, "authorize_url": "added by AWS"}, ["client_id", "oidc_issuer"])
     assert first != details.digest_of({**given, "client_id": "c"}, ["client_id", "oidc_issuer"])
     assert first != details.digest_of({"client_id": "a"}, ["client_id", "oidc_issuer"])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("dee@acme.example", "Dee@ACME.example", True),
+        ("\u00e9va@acme.example", "\u00c9VA@acme.example", True),
+        ("dee@acme.example", "dee+x@acme.example", False),
+        ("kim@acme.example", "\u212aim@acme.example", False),
+        ("sam@acme.example", "\u017fam@acme.example", False),
+        ("stra\u00dfe@acme.example", "strasse@acme.example", False),
+        ("kim@acme.example", "k\u0130m@acme.example", False),
+        ("kim@acme.example", "k\u0131m@acme.example", False),
+        ("fi@acme.example", "\ufb01@acme.example", False),
+        ("dee@acme.example", "\uff44ee@acme.example", False),
+    ],
+)
+def test_addresses_are_the_same_in_upper_and_lower_case_and_in_nothing_else(one: str, other: str, same: bool) -> None:
+    assert (details.is_same_address(one, other), details.is_same_address(other, one)) == (same, same)
+
+
+def test_a_mail_domain_is_found_however_it_is_written() -> None:
+    listed = details.clean_domains("M\u00fcller.example")
+    for address in ("a@m\u00fcller.example", "a@M\u00dcLLER.example", "a@xn--mller-kva.example", "a@XN--mller-kva.example"):
+        assert details.is_in(address, listed)
+    for address in (
+        "a@muller.example",
+        "a@sub.m\u00fcller.example",
+        "a@",
+        "m\u00fcller.example@b.example",
+        f"a@{'x' * 64}\u00fc.example",
+    ):
+        assert not details.is_in(address, listed)
+
+
+def test_an_issuer_that_was_left_out_is_asked_for() -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        details.oidc_details(issuer=" ", client_id="c")
+    assert [(one.pointer, one.detail) for one in caught.value.errors] == [("/issuer", "This is required.")]
