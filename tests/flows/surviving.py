@@ -18,7 +18,7 @@ from tests import faults
 from tests.cast import OPERATOR, finish, make_due
 from tests.faults import Crash
 from tests.flows.eyes import Eyes
-from tests.flows.scenarios import Scenario
+from tests.flows.scenarios import Act, Scenario
 
 READS = ("Get", "List", "Describe", "Head", "AssumeRole")
 
@@ -71,8 +71,11 @@ def dying_after_record(kind: str) -> Iterator[None]:
         yield
 
 
-def survive(operation: Operation, *, number: int, when: faults.When, error: faults.Error) -> None:
-    """Break one call, then let the sweep's work be done; a failed operation is tried again, as an operator would."""
+def survive(operation: Operation, *, number: int, when: faults.When, error: faults.Error, again: Act | None = None) -> None:
+    """Break one call, then let the sweep's work be done; a failed operation is tried again, as an operator would.
+
+    A connection that was not taken is taken back, and its owner saves it ``again``.
+    """
     with faults.inject("*", "*", occurrence=number, when=when, error=error) as fault:
         for _ in range(40):
             with suppress(Crash):
@@ -84,4 +87,8 @@ def survive(operation: Operation, *, number: int, when: faults.When, error: faul
                 break
             make_due(operation)
     assert fault.fired, "the fault was never met"
+    if again is not None and operation.state == "abandoned":
+        tenant = Tenant.objects.get(pk=operation.tenant_id)
+        assert finish(tenant.operations.latest("pk")).state == "succeeded"
+        operation = finish(again(tenant))
     assert operation.state == "succeeded", (operation.state, operation.error_code, operation.error_detail)

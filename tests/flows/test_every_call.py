@@ -58,5 +58,6 @@ def test_throttling_lost_answers_and_denials_at_every_call_are_survived(
     order, _, expected = calls_of(scenario, eyes)
     for number, call in enumerate(order, start=1):
         operation = scenario.begin()
-        survive(operation, number=number, when="after" if error == "lost" else "before", error=error)
+        again = scenario.act if scenario.name.startswith(("connect", "reconnect")) else None
+        survive(operation, number=number, when="after" if error == "lost" else "before", error=error, again=again)
         assert ending_of(operation, eyes) == expected, f"{error} at call {number}, {call}"
