@@ -30,14 +30,15 @@ BATCH = 2_000
 HOURS = 48
 """For how many hours back each key was called: the pages show half of them."""
 SCOPES = ("events:write", "events:read", "grades:read", "reports:export")
-STATES = ("active", "active", "active", "active", "disabled", "revoked", "expired", "active")
+STATES = ("active", "active", "active", "active", "active", "disabled", "revoked", "expired")
 ACTS = ("key.rotated", "member.signed_in", "key.issued", "member.signed_in", "key.version_retired")
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many there are of each."""
+    """How many there are of each. Of the first five keys each is active and live, of the first five people one is invited: what is shown of a few
+    is then shown of many as well, and a filter that fits is compared with one that fits."""
 
     keys: int
     members: int
@@ -83,7 +84,7 @@ def _tenant(slug: str) -> Tenant:
 def _member(tenant: Tenant, place: int, now: datetime) -> Member:
     email = f"person{place}@{tenant.slug}.example"
     at = now - timedelta(minutes=10_000 - place)
-    state = "active" if place % 10 else ("active", "invited", "disabled")[place // 10 % 3]
+    state = {4: "invited", 8: "disabled"}.get(place % 10, "active")
     return Member(
         id=new_id(MEMBER, now_ms=int(at.timestamp() * 1000)),
         tenant=tenant,
@@ -110,7 +111,7 @@ def _key(tenant: Tenant, place: int, by: Member, now: datetime) -> ApiKey:
         tenant=tenant,
         public_id=tokens.new_public_id(),
         brand="cpk",
-        environment="test" if place % 5 == 3 else "live",
+        environment="test" if place % 7 == 6 else "live",
         name=f"{('Ingest', 'Reporting', 'Mobile app', 'Course player', 'Grade sync')[place % 5]} {place}",
         scopes=list(SCOPES[: 1 + place % 4]),
         state=state,

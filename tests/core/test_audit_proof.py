@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import connection, transaction
 
 from core.actors import operator
+from core.audit import triggers
 from core.audit.proof import check_proof, proof_lines
 from core.audit.rows import keyring
 from core.audit.sealing import seal
@@ -41,6 +42,27 @@ def test_a_file_is_whole_and_has_nothing_of_anybody_else() -> None:
     assert json.dumps(body).count("tnt_") == json.dumps(body).count(tenant)
     longer = written(tenant)
     assert longer["entries"][:3] == body["entries"]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 5, 7])
+def test_a_file_that_is_read_in_pieces_has_every_entry_once(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr("core.audit.proof.CHUNK", chunk)
+    body = written(new_id(TENANT), 5)
+    assert [entry["number"] for entry in body["entries"]] == [1, 2, 3, 4, 5]
+    assert check_proof(body, keyring()) == ""
+
+
+def test_a_file_says_what_is_missing_where_a_whole_piece_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.audit.proof.CHUNK", 2)
+    tenant = new_id(TENANT)
+    written(tenant, 6)
+    triggers.remove(connection)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM audit_auditevent WHERE tenant_id = %s AND tenant_sequence IN (1, 2, 5, 6)", [tenant])
+    triggers.install(connection)
+    body = json.loads("".join(proof_lines(tenant)))
+    assert [entry["number"] for entry in body["entries"]] == [3, 4]
+    assert check_proof(body, keyring()) == "entry 1: it does not follow the one before it"
 
 
 def test_an_empty_log_is_whole() -> None:
