@@ -293,3 +293,29 @@ def test_after_the_sign_in_has_moved_people_come_back_by_the_mailed_link(
     narrow.looked_at("portal-members-moved")
     page.goto("/portal/acme/activity/")
     expect(page.get_by_text("The sign-in moved; whoever had a password is sent a link for a new one")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 390, 800])
+def test_long_names_make_no_page_about_people_wider_than_the_window(
+    visit: Callable[..., Visitor], acme: Tenant, live_server: LiveServer, width: int
+) -> None:
+    from django.conf import settings
+
+    from tests.controlplane.portal.people import plant
+    from tests.tenants.members.world import new_member
+
+    owner = new_member(acme, "owner", name="Wilhelmina Featherstonehaugh-Cholmondeley")
+    invited = new_member(
+        acme, "developer", name="", email="maximilian.schwarzenberg-hohenlohe@subsidiary.acme.example", state="invited"
+    )
+    window = visit(size={"width": width, "height": 800})
+    cookie = {"name": settings.PORTAL_SESSION_COOKIE_NAME, "value": plant(owner), "url": f"{live_server.url}/portal/"}
+    window.context.add_cookies([cookie])  # type: ignore[list-item]
+    for path in ("members/", "members/invite/", f"members/{invited.pk}/"):
+        page = window.open(f"/portal/acme/{path}")
+        window.looked_at(f"portal-long-names-{width}")
+        last = page.get_by_role("navigation", name="Main").get_by_role("link").last.bounding_box()
+        assert last is not None
+        assert last["x"] + last["width"] <= width
+    page.get_by_text("Wilhelmina").first.click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()

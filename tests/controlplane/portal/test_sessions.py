@@ -158,3 +158,24 @@ def test_a_planted_session_with_another_tenant_in_it_is_none(viewer: Member, str
     client = Client()
     client.cookies["portal"] = key
     assert client.get("/portal/globex/members/").status_code == 302
+
+
+def test_pages_that_find_nothing_lead_back_into_the_portal_and_never_to_the_console(
+    signed_in: SignedIn, acme: Tenant, viewer: Member, stranger: Member
+) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    for client, address, home in (
+        (signed_in(viewer), "/portal/acme/nothing/", "/portal/acme/"),
+        (signed_in(viewer), "/portal/acme/keys/key_x/", "/portal/acme/"),
+        (signed_in(stranger), "/portal/acme/", "/portal/globex/"),
+        (Client(), "/portal/acme/nothing/", "/portal/acme/"),
+    ):
+        answer = client.get(address)
+        page = answer.content.decode()
+        assert (answer.status_code, f'href="{home}"' in page, 'href="/console/"' in page) == (404, True, False), address
+    forged = strict.post("/portal/acme/sign-in/", {"email": "a", "password": "b"})
+    page = forged.content.decode()
+    assert (forged.status_code, 'href="/portal/acme/"' in page, 'href="/console/"' in page) == (403, True, False)
+    strange = Client().get("/portal/%3Cb%3E/nothing/").content.decode()
+    assert ("<b>" in strange, "Go to the portal" in strange) == (False, False)
+    assert 'href="/console/"' in Client().get("/nothing/").content.decode()

@@ -1,0 +1,40 @@
+"""Where pages such as *not found* lead: a tenant's people back into their portal, and never to the operators' console."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+from controlplane.portal.sessions import KEY, PREFIX
+from tenants.models import Tenant
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def is_at_portal(context: dict[str, Any]) -> bool:
+    """Say whether the page answers a request for the portal."""
+    request = context.get("request")
+    return isinstance(request, HttpRequest) and request.path_info.startswith(PREFIX)
+
+
+@register.simple_tag(takes_context=True)
+def portal_home(context: dict[str, Any]) -> str:
+    """Give the first page of the portal in which somebody is signed in, else of the one in the address; nothing where that cannot be one."""
+    request = context["request"]
+    slug = _of_session(request) or request.path_info.removeprefix(PREFIX).partition("/")[0]
+    try:
+        return reverse("portal:home", args=[slug])
+    except NoReverseMatch:
+        return ""
+
+
+def _of_session(request: HttpRequest) -> str:
+    # Another tenant's address is not found for whoever is signed in, so its first page would be a dead end.
+    kept = request.session.get(KEY) if hasattr(request, "session") else None
+    if not isinstance(kept, dict):
+        return ""
+    return Tenant.objects.filter(pk=kept.get("tenant")).values_list("slug", flat=True).first() or ""
