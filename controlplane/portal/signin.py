@@ -18,7 +18,7 @@ from controlplane.portal import identity, pending, sessions, throttle
 from controlplane.portal.identity import BeginAgainError, SignInAwayError, WrongPasswordError
 from controlplane.portal.pages import page
 from controlplane.portal.signin_forms import NewPasswordForm, PasswordForm
-from controlplane.portal.throttle import ThrottleAwayError
+from controlplane.portal.throttle import HeldUpError, ThrottleAwayError
 from core.aws.signing_in import InvalidPasswordError
 from core.aws.tokens import TokenKeysError, TokenRefusedError
 from core.errors import ConflictError, DomainError
@@ -92,20 +92,29 @@ def _try(request: HttpRequest, form: PasswordForm) -> HttpResponse | tuple[int, 
     """Take one attempt; gives the next page, or a status and what to tell the person."""
     tenant, address = sessions.tenant_of(request), address_of(request)
     email = form.cleaned_data["email"]
-    counts = throttle.of_account(tenant.pk, email, address)
     try:
-        if wait := throttle.wait_seconds(counts):
-            return 429, f"Too many failed attempts. Try again in {wait} second{'s' if wait > 1 else ''}."
-        return _prove(request, tenant, email, form.cleaned_data["password"])
+        turn = throttle.take_turn(throttle.of_account(tenant.pk, email, address))
+    except HeldUpError as error:
+        return 429, error.detail
+    except ThrottleAwayError as error:
+        return _nobody(tenant, error)
+    try:
+        answer = _prove(request, tenant, email, form.cleaned_data["password"])
     except (WrongPasswordError, TokenRefusedError, NotAdmittedError) as error:
-        is_held_up = throttle.note_failure(counts)
-        why = getattr(error, "reason", error.code) + (", and held up" if is_held_up else "")
+        why = getattr(error, "reason", error.code) + (", and held up" if turn.is_held_up else "")
         member = selectors.find_by_address(tenant.pk, email)
         signing_in.note_refused(tenant_id=tenant.pk, member=member, why=why, address=address)
         return 422, WRONG
     except (SignInAwayError, TokenKeysError, ThrottleAwayError, ConflictError) as error:
-        logger.warning("nobody can sign in", extra={"tenant": tenant.pk, "error": error.code})
-        return 503, AWAY
+        throttle.give_back(turn)
+        return _nobody(tenant, error)
+    throttle.give_back(turn)
+    return answer
+
+
+def _nobody(tenant: Tenant, error: DomainError) -> tuple[int, str]:
+    logger.warning("nobody can sign in", extra={"tenant": tenant.pk, "error": error.code})
+    return 503, AWAY
 
 
 def _prove(request: HttpRequest, tenant: Tenant, email: str, password: str) -> HttpResponse:

@@ -110,18 +110,21 @@ def _who(request: HttpRequest) -> Pending | None:
 def _slowly(request: HttpRequest, form: CodeForm, member: Member, attempt: Callable[[str], None]) -> bool:
     counts = throttle.of_code(member.pk)
     try:
-        if wait := throttle.wait_seconds(counts):
-            form.add_error("code", f"Too many wrong codes. Wait {wait} second{'s' if wait > 1 else ''}, then try a new one.")
-            return False
-        attempt(form.cleaned_data["code"])
-    except ConflictError as error:
-        form.add_error(None, error.detail)
+        turn = throttle.take_turn(counts)
+    except throttle.HeldUpError as error:
+        left = f"{error.seconds} second{'s' if error.seconds > 1 else ''}"
+        form.add_error("code", f"Too many wrong codes. Wait {left}, then try a new one.")
         return False
     except throttle.ThrottleAwayError:
         form.add_error(None, signin.AWAY)
         return False
+    try:
+        attempt(form.cleaned_data["code"])
+    except ConflictError as error:
+        throttle.give_back(turn)
+        form.add_error(None, error.detail)
+        return False
     except DomainError as error:
-        throttle.note_failure(counts)
         address = signin.address_of(request)
         signing_in.note_refused(tenant_id=member.tenant_id, member=member, why="wrong-code", address=address)
         form.refuse(error)

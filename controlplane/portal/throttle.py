@@ -4,10 +4,14 @@ Three counts with a patience each. The pair of account and address is strict: fi
 minutes. The address alone and the account alone are loose and their waits short: the first stops one machine from trying many names, the
 second stops many machines from trying one name without letting a stranger lock a person out. Codes of an authenticator are counted under the
 member, five and then doubling. While Redis is away nobody is let through unlimited: signing in is refused politely.
+
+What can be guessed is counted before it is looked at and given back when it was right: of many guesses at one moment the free ones pass, and of
+the others one alone wins the wait that it begins. That wait may be longer than after as many in turn: the others are counted while they lose.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import time
@@ -31,12 +35,37 @@ class ThrottleAwayError(DomainError):
     retryable = True
 
 
+class HeldUpError(DomainError):
+    """No attempt may be made for ``seconds``, at least one."""
+
+    code = "held-up"
+    title = "Too many failed attempts"
+    status = 429
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = max(1, seconds)
+        super().__init__(f"Too many failed attempts. Try again in {self.seconds} second{'s' if self.seconds > 1 else ''}.")
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """After ``free`` failures each further one blocks for twice as long as the last, from one second up to ``longest`` seconds."""
 
     free: int
     longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An attempt that may be made: already counted as a failure under ``counts``; ``begun`` are those whose wait it has begun."""
+
+    counts: dict[str, Patience]
+    begun: tuple[str, ...]
+
+    @property
+    def is_held_up(self) -> bool:
+        """True when the next attempt will have to wait."""
+        return bool(self.begun)
 
 
 PAIR = Patience(free=5, longest=900)
@@ -76,15 +105,42 @@ def wait_seconds(counts: dict[str, Patience]) -> int:
     return max(0, int(-(-left // 1)))
 
 
+def take_turn(counts: dict[str, Patience]) -> Turn:
+    """Count an attempt as failed before it is looked at. Raises HeldUpError, ThrottleAwayError."""
+    if seconds := wait_seconds(counts):
+        raise HeldUpError(seconds)
+    begun: list[str] = []
+    taken: dict[str, Patience] = {}
+    try:
+        for key, patience in counts.items():
+            cache.add(key, 0, timeout=FORGET_AFTER_SECONDS)
+            taken[key] = patience
+            wait = _wait_after(_raise(key), patience)
+            if wait and not cache.add(f"{key}:until", time.time() + wait, timeout=wait):
+                give_back(Turn(taken, tuple(begun)))  # another attempt of this moment was first
+                raise HeldUpError(wait_seconds(counts))
+            begun += [key] if wait else []
+    except RedisError as error:
+        raise ThrottleAwayError from error
+    return Turn(counts, tuple(begun))
+
+
+def give_back(turn: Turn) -> None:
+    """Take an attempt out of the counts that was no failure, with the waits that it began."""
+    with contextlib.suppress(RedisError):  # what stays counted runs out by itself
+        cache.delete_many([f"{key}:until" for key in turn.begun])
+        for key in turn.counts:
+            with contextlib.suppress(ValueError):  # it ran out, or was forgotten
+                cache.decr(key)
+
+
 def note_failure(counts: dict[str, Patience]) -> bool:
     """Count a failed attempt; True when the next one will have to wait. Raises ThrottleAwayError."""
     is_held_up = False
     try:
         for key, patience in counts.items():
             cache.add(key, 0, timeout=FORGET_AFTER_SECONDS)
-            failures = _raise(key)
-            if failures >= patience.free:
-                wait = min(2 ** min(failures - patience.free, 20), patience.longest)
+            if wait := _wait_after(_raise(key), patience):
                 cache.set(f"{key}:until", time.time() + wait, timeout=wait)
                 is_held_up = True
     except RedisError as error:
@@ -96,6 +152,10 @@ def forget(counts: dict[str, Patience]) -> None:
     """Forget the first of these counts, the strict one, after a full sign-in; the others run out by themselves."""
     key = next(iter(counts))
     cache.delete_many([key, f"{key}:until"])
+
+
+def _wait_after(failures: int, patience: Patience) -> int:
+    return min(2 ** min(failures - patience.free, 20), patience.longest) if failures >= patience.free else 0
 
 
 def _raise(key: str) -> int:
