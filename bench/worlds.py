@@ -142,4 +142,4 @@ def _refresh_statistics() -> None:
     """What autovacuum does on PostgreSQL before long. Nobody does it on SQLite, which therefore plans by rules."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
+            cursor.execute("VACUUM ANALYZE")
