@@ -41,7 +41,7 @@ def measure(ground: Ground, *, quick: bool) -> Result:
     result = Result("portal", f"The portal at {big.keys:,} keys, {big.members:,} members, {big.events:,} entries", ground.database)
     rounds = 2 if quick else ROUNDS
     with worlds.world(few, _fill), worlds.world(many, _fill):
-        worlds.compare(result, PAGES, few, many, rounds=rounds)
+        worlds.compare(result, PAGES, few, many, rounds=rounds, by_cpu=True)
     result.notes.append(
         f"Two databases. One tenant has {big.keys:,} keys with two versions each, called in every hour of two days, {big.members:,} "
         f"members and {big.events:,} entries in its log; the other has {FEW.keys} of each. Both have a neighbour. Asked in turn by Django's "

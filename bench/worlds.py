@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from bench.clock import Spent, timed
+from bench.clock import Spent, timed, watch
 from bench.result import Goal, Result, Table
 
 LIMIT = 1.5
@@ -54,7 +54,7 @@ class Asked:
 
     @property
     def cpu(self) -> float:
-        return statistics.median(one.cpu for one in self.spent)
+        return statistics.median(one.all_cpu for one in self.spent)
 
 
 @contextmanager
@@ -73,23 +73,24 @@ def world(made: W, fill: Callable[[W], None]) -> Iterator[None]:
         creation.destroy_test_db(suffix=made.name, verbosity=0)
 
 
-def compare(result: Result, pages: Sequence[Page[W]], few: W, many: W, *, rounds: int) -> None:
+def compare(result: Result, pages: Sequence[Page[W]], few: W, many: W, *, rounds: int, by_cpu: bool = False) -> None:
     """Ask for each page in both worlds, a few times each, over and over; write the table and the goals into ``result``.
 
-    The goal is about the wall, where a database server's work shows as well; the CPU of this process stands beside it, because a busy
-    machine's mood is in the wall alone.
+    The goals are about the wall or, ``by_cpu``, about the CPU that this process and its database's server spend: on an idle machine the two
+    say the same of pages that wait for nothing else, on a busy one the wall says how busy it is.
     """
     table = Table("Medians", ("page", "queries", f"ms at {few.label}", f"ms at {many.label}", "ratio", "ratio by CPU"))
     for page in pages:
         at_few, at_many = _ask_in_turn(page, few, many, rounds=rounds)
-        ratio, by_cpu = at_many.wall / at_few.wall, at_many.cpu / at_few.cpu
+        ratio, cpu_ratio = at_many.wall / at_few.wall, at_many.cpu / at_few.cpu
         queries = str(at_few.queries) if at_few.queries == at_many.queries else f"**{at_few.queries}, {at_many.queries}**"
-        numbers = (f"{at_few.wall * 1000:.1f}", f"{at_many.wall * 1000:.1f}", f"{ratio:.2f}", f"{by_cpu:.2f}")
+        numbers = (f"{at_few.wall * 1000:.1f}", f"{at_many.wall * 1000:.1f}", f"{ratio:.2f}", f"{cpu_ratio:.2f}")
         table.rows.append((f"{page.door}: {page.what}", queries, *numbers))
         what = f"{page.door}, {page.what}"
         if page.promised:
-            note = f"n = {len(at_few.spent)} each; by CPU {by_cpu:.2f}; {queries} queries at both"
-            result.goals.append(Goal(f"{what}: {many.label} over {few.label}", ratio, LIMIT, note))
+            other = f"on the wall {ratio:.2f}" if by_cpu else f"by CPU {cpu_ratio:.2f}"
+            note = f"n = {len(at_few.spent)} each; {other}; {queries} queries at both"
+            result.goals.append(Goal(f"{what}: {many.label} over {few.label}", cpu_ratio if by_cpu else ratio, LIMIT, note))
         if page.promised and at_few.queries != at_many.queries:
             result.goals.append(Goal(f"{what}: queries, more over fewer", at_many.queries / at_few.queries, 1.0))
     result.tables.append(table)
@@ -125,6 +126,9 @@ def _enter(one: World) -> None:
     _leave()
     _plain.update(connection.settings_dict)
     connection.settings_dict.update(connection.creation.get_test_db_clone_settings(one.name))
+    if connection.vendor == "postgresql":
+        connection.ensure_connection()
+        watch(connection.connection.info.backend_pid)  # counts where the server is on this machine
 
 
 def _leave() -> None:
@@ -138,4 +142,4 @@ def _refresh_statistics() -> None:
     """What autovacuum does on PostgreSQL before long. Nobody does it on SQLite, which therefore plans by rules."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
+            cursor.execute("VACUUM ANALYZE")

@@ -12,8 +12,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from controlplane.portal import key_words
+from controlplane.portal.key_lines import KeyLine
 from controlplane.portal.key_spark import Spark
 from tenants import words
+from tenants.keys.models import StoreState
 from tenants.keys.words import STAGE_TONES, STATE_TONES
 
 register = template.Library()
@@ -58,6 +60,50 @@ def countdown(value: datetime) -> SafeString:
 def span(value: int | timedelta) -> str:
     """Write a duration in its largest whole unit."""
     return words.span(int(value.total_seconds()) if isinstance(value, timedelta) else value)
+
+
+# --- Cells of a row of the list of keys -----------------------------------------------------------------------------------------
+# Written here rather than in the template: it looks a name up for tenfold the price, and a list has each of them in every row.
+
+
+@register.filter
+def badges(line: KeyLine) -> SafeString:
+    """Write how a key stands. All of it is words of ours: states, environments and times."""
+    key, shown = line.key, [_badge(line.state, tone_of(line.state)), _badge(line.key.environment, line.key.environment)]
+    if line.overlap_ends_at is not None:
+        left = countdown(line.overlap_ends_at)
+        shown.append(f'<span class="badge warn" title="Two versions are accepted">overlap, {left}</span>')
+    if key.is_living and key.leaked_at is not None:
+        shown.append(_badge("found in public", "bad"))
+    if key.is_living and key.store_state == StoreState.LOST:
+        shown.append(_badge("lost from the store", "bad"))
+    return SafeString(f'<span class="badges">{" ".join(shown)}</span>')
+
+
+@register.filter
+def last_use(line: KeyLine) -> SafeString:
+    """Write when and from where a key was used last."""
+    if line.last_used_at is None:
+        return SafeString(f'<span class="hint">{"never" if line.key.is_living else "&ndash;"}</span>')
+    where = format_html('<span class="mono hint block">{}</span>', line.last_used_from) if line.last_used_from else ""
+    return SafeString(moment(line.last_used_at) + where)
+
+
+@register.filter
+def end_of(line: KeyLine) -> SafeString:
+    """Write when a key will end, or has ended."""
+    if line.expires_at is not None:
+        shown = moment(line.expires_at)
+        return SafeString(f'<span class="badge {line.nearness}">{shown}</span>') if line.nearness else shown
+    return (
+        SafeString(f'<span class="hint">ended {moment(line.key.ended_at)}</span>')
+        if line.key.ended_at is not None
+        else SafeString("")
+    )
+
+
+def _badge(words: str, tone: str) -> str:
+    return f'<span class="badge {tone}">{words}</span>'
 
 
 @register.filter
