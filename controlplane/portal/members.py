@@ -19,7 +19,7 @@ from tenants.members import devices, selectors, services
 from tenants.members.models import LIVING, Member
 from tenants.members.roles import may_manage
 
-PAGE = 25
+PAGE = 20
 STATES = (("invited", "Invited"), ("active", "Active"), ("disabled", "Disabled"), ("removed", "Removed"))
 
 

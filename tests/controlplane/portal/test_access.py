@@ -121,9 +121,9 @@ def test_an_unknown_short_name_tells_nothing(acme: Tenant) -> None:
         "/portal/",
     ):
         assert client.get(address).status_code == 404, address
-    pages = {
-        re.sub(r"[0-9a-f]{32}", "", client.get(address).content.decode()) for address in ("/portal/nobody/", "/portal/no/sign-in/")
-    }
+    bodies = {name: client.get(f"/portal/{name}/sign-in/").content.decode() for name in ("nobody", "no")}
+    # The page leads to what was typed; but for that, nothing differs.
+    pages = {re.sub(rf"[0-9a-f]{{32}}|/portal/{name}/", "", body) for name, body in bodies.items()}
     assert len(pages) == 1
 
 
