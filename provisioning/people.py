@@ -102,13 +102,24 @@ def settle(member_id: str) -> bool:
 def choose_password(*, tenant: Tenant, text: str, password: str, name: str = "") -> Member:
     """Follow a mailed link: give the member this password, and use the link up; the invited join by it.
 
-    Raises LinkNotGoodError, InvalidPasswordError when the pool's policy refuses the password (the link stays good), ConflictError while the
+    Of two who do so at one moment one is told so: the password that stands is that of whoever used the link up. Raises LinkNotGoodError,
+    LinkBusyError, InvalidPasswordError when the pool's policy refuses the password (the link stays good), ConflictError while the
     pool is not there, AwsError. Must not run inside a transaction.
     """
     member = links.get_by_link(tenant.pk, text)
     place = _place(member, Actor.parse(f"member:{member.pk}"))
     if place is None:
         raise ConflictError("The tenant's sign-in is not provisioned.", code="not-provisioned")
+    links.claim(member)
+    try:
+        _put_password(place, member, password)
+        return follow_link(tenant_id=tenant.pk, text=text, name=name)
+    except Exception:
+        links.release(member)
+        raise
+
+
+def _put_password(place: _Place, member: Member, password: str) -> None:
     _ensure(place, member)
     place.aws.cognito.enable_user(place.pool_id, member.username)
     try:
@@ -117,7 +128,6 @@ def choose_password(*, tenant: Tenant, text: str, password: str, name: str = "")
         if error.aws_code in POLICY_CODES:
             raise InvalidPasswordError from None
         raise
-    return follow_link(tenant_id=tenant.pk, text=text, name=name)
 
 
 def _converge(member: Member, actor: Actor) -> None:

@@ -15,6 +15,8 @@ from tenants.slugs import normalise_slug
 MAX_NAME = 200
 MAX_REASON = 500
 _KEY = re.compile(tokens.PATTERN)
+_TURNS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""What turns the direction of the text around it, so that a line of a page, a mail or the log reads as another one."""
 
 
 class InvalidFieldError(InvalidInputError):
@@ -83,7 +85,7 @@ def _text(value: str, pointer: str, *, limit: int, required: bool) -> str:
         raise _refusal(pointer, "This is required.")
     if len(text) > limit:
         raise _refusal(pointer, f"This has {len(text)} characters; {limit} is the most.")
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp") for character in text):
+    if any(one in _TURNS_TEXT or unicodedata.category(one) in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp") for one in text):
         raise _refusal(pointer, "This holds control or unassigned characters.")
     return text
 

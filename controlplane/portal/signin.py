@@ -7,6 +7,7 @@ password. All refusals of the first page have the same words.
 from __future__ import annotations
 
 import logging
+from urllib.parse import unquote, urlsplit
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -198,4 +199,9 @@ def next_url_of(request: HttpRequest) -> str:
     home = reverse("portal:home", args=[sessions.tenant_of(request).slug])
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure())
-    return wanted if is_ours and wanted.startswith(home) else home
+    return wanted if is_ours and wanted.startswith(home) and not _climbs(wanted) else home
+
+
+def _climbs(wanted: str) -> bool:
+    """Say whether a browser would read an address as one further up, out of the portal."""
+    return ".." in unquote(urlsplit(wanted).path).replace("\\", "/").split("/")

@@ -21,7 +21,7 @@ from core.aws.signing_in import InvalidPasswordError
 from core.errors import DomainError
 from provisioning import people
 from tenants.members import connections, links, signing_in
-from tenants.members.links import LinkNotGoodError
+from tenants.members.links import LinkBusyError, LinkNotGoodError
 from tenants.members.models import LinkPurpose, Member, Role
 from tenants.models import Tenant
 
@@ -66,15 +66,19 @@ def welcome(request: HttpRequest, slug: str) -> HttpResponse:
     except LinkNotGoodError:
         return _not_good(request)
     is_invitation = member.link_purpose == LinkPurpose.INVITATION
+    by_provider = is_invitation and _comes_by_provider(tenant, member)
     form_class = WelcomeForm if is_invitation else NewPasswordForm
     form = form_class(request.POST or None, initial={"name": member.name})
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and not by_provider and form.is_valid():
         try:
             people.choose_password(
                 tenant=tenant, text=text, password=form.cleaned_data["password"], name=form.cleaned_data.get("name", "")
             )
         except LinkNotGoodError:
             return _not_good(request)
+        except LinkBusyError as error:
+            form.add_error(None, error.detail)
+            return page(request, "welcome", status=409, form=form, account=member, is_invitation=is_invitation)
         except InvalidPasswordError:
             form.add_error("password", signin.POLICY_REFUSED)
         except DomainError as error:
@@ -85,7 +89,7 @@ def welcome(request: HttpRequest, slug: str) -> HttpResponse:
             messages.success(request, "Your password is set. Sign in with it.")
             return signin.to(request, "sign-in")
     status = 422 if form.is_bound else 200
-    context: dict[str, Any] = {"is_invitation": is_invitation, "by_provider": is_invitation and _comes_by_provider(tenant, member)}
+    context: dict[str, Any] = {"is_invitation": is_invitation, "by_provider": by_provider}
     return page(request, "welcome", status=status, form=form, account=member, **context)
 
 

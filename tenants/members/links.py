@@ -11,9 +11,10 @@ import hashlib
 import secrets
 from datetime import timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 
-from core.errors import DomainError
+from core.errors import ConflictError, DomainError
 from tenants.members.models import LinkPurpose, Member, MemberState
 
 LASTS = {LinkPurpose.INVITATION: timedelta(days=7), LinkPurpose.PASSWORD: timedelta(hours=1)}
@@ -22,6 +23,7 @@ _GOOD_FOR = {
     LinkPurpose.PASSWORD: (MemberState.ACTIVE,),
 }
 _LONGEST = 200
+_CLAIM_LASTS = timedelta(minutes=2)
 
 
 class LinkNotGoodError(DomainError):
@@ -30,6 +32,13 @@ class LinkNotGoodError(DomainError):
     code = "link-not-good"
     title = "This link is not good any more"
     status = 410
+
+
+class LinkBusyError(ConflictError):
+    """Somebody is following the same link at this moment."""
+
+    code = "link-busy"
+    title = "The link is being used"
 
 
 def new_text() -> str:
@@ -61,3 +70,20 @@ def get_by_link(tenant_id: str, text: str, *, lock: bool = False) -> Member:
     if member.state not in _GOOD_FOR.get(LinkPurpose(member.link_purpose), ()):
         raise LinkNotGoodError
     return member
+
+
+def claim(member: Member) -> None:
+    """Keep everybody else who holds the same link out while its password is set, which is no row's: for two minutes at most.
+
+    Raises LinkBusyError. :func:`release` gives the link back when it was not used up.
+    """
+    now = timezone.now()
+    free = Q(link_claimed_until__isnull=True) | Q(link_claimed_until__lte=now)
+    same = Member.objects.filter(free, pk=member.pk, link_digest=member.link_digest)
+    if not same.update(link_claimed_until=now + _CLAIM_LASTS):
+        raise LinkBusyError("Somebody is using this link at this moment. Try again in two minutes.")
+
+
+def release(member: Member) -> None:
+    """Let the link be followed again."""
+    Member.objects.filter(pk=member.pk, link_digest=member.link_digest).update(link_claimed_until=None)

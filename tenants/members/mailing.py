@@ -76,9 +76,9 @@ def _prepare(member_id: str, text: str) -> Member | None:
             return None
         purpose = LinkPurpose(member.mail_wanted)
         member.link_purpose, member.link_digest = purpose, links.digest_of(text)
-        member.link_expires_at = _end(member, purpose, now)
+        member.link_expires_at, member.link_claimed_until = _end(member, purpose, now), None
         member.mail_due_at = now + CLAIM_LASTS
-        member.save(update_fields=["link_purpose", "link_digest", "link_expires_at", "mail_due_at"])
+        member.save(update_fields=["link_purpose", "link_digest", "link_expires_at", "link_claimed_until", "mail_due_at"])
     return member
 
 

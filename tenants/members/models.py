@@ -62,9 +62,10 @@ class Member(models.Model):
     ``email`` is as it was typed, ``address`` the same in one spelling of upper and lower case, ``username`` the blind name in the user pool.
     ``is_first`` is the administrator whom the onboarding makes, and who may come in without a link of ours. ``epoch`` is what every session
     began in: raising it ends them all at their next request. ``revision`` counts edits. ``mail_wanted`` is the link that is still to be
-    made and sent, ``link_digest`` what is kept of the one that was sent last. ``password_left_at`` is when the tenant's sign-in moved and the
-    password stayed behind, until another is chosen; ``former_pool`` is the user pool that was left, while their user may still be in it.
-    ``vouched_source`` and ``vouched_subject`` say by which name which identity provider knows the member (``tenants.members.vouched``).
+    made and sent, ``link_digest`` what is kept of the one that was sent last, ``link_claimed_until`` how long one who follows it keeps others
+    out. ``password_left_at`` is when the tenant's sign-in moved and the password stayed behind, until another is chosen; ``former_pool`` is
+    the user pool that was left, while their user may still be in it. ``vouched_source`` and ``vouched_subject`` say by which name which
+    identity provider knows the member (``tenants.members.vouched``).
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=new_member_id, editable=False)
@@ -94,6 +95,7 @@ class Member(models.Model):
     link_purpose = models.CharField(max_length=16, choices=LinkPurpose.choices, blank=True, default=LinkPurpose.NONE)
     link_digest = models.CharField(max_length=64, blank=True)
     link_expires_at = models.DateTimeField(null=True, blank=True)
+    link_claimed_until = models.DateTimeField(null=True, blank=True)
     vouched_source = models.CharField(max_length=64, blank=True)
     vouched_subject = models.CharField(max_length=64, blank=True)
     vouched_since = models.DateTimeField(null=True, blank=True)

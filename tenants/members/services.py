@@ -30,6 +30,7 @@ NOTHING_SENT: dict[str, Any] = {
     "link_digest": "",
     "link_purpose": LinkPurpose.NONE,
     "link_expires_at": None,
+    "link_claimed_until": None,
     "mail_wanted": LinkPurpose.NONE,
 }
 """What ends every link of a member, also one that has not been sent yet."""

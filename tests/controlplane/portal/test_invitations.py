@@ -226,3 +226,53 @@ def test_an_owner_sees_how_the_firsts_invitation_stands_and_sends_it_again(
     assert owner.post(f"{page}resend/", revision).status_code == 302
     assert "The mail is on its way." in owner.get("/portal/acme/members/").content.decode()
     assert owner.post(f"{page}resend/", revision).status_code == 409
+
+
+def test_of_two_who_follow_one_link_at_one_moment_one_is_told_so_and_the_others_password_stands(
+    acme: Tenant, first: Member, mailoutbox: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from provisioning import people
+
+    send_again(acme)
+    text = mailed(mailoutbox)
+    quick, slow = Client(), Client()
+    for client in (quick, slow):
+        client.get(WELCOME, {"link": text})
+    put, answers = people._put_password, []
+
+    def put_while_another_comes(*args: Any) -> None:
+        monkeypatch.setattr(people, "_put_password", put)
+        answers.append(slow.post(WELCOME, {"name": "Slow", "password": PASSWORD + "2", "again": PASSWORD + "2"}))
+        put(*args)
+
+    monkeypatch.setattr(people, "_put_password", put_while_another_comes)
+    assert quick.post(WELCOME, {"name": "Quick", "password": PASSWORD, "again": PASSWORD}).status_code == 302
+    assert (answers[0].status_code, "at this moment" in answers[0].content.decode()) == (409, True)
+    assert 'value="Slow"' in answers[0].content.decode()
+    assert slow.get(WELCOME).status_code == 410
+    assert sign_in(Client(), PASSWORD + "2").status_code == 422
+    assert sign_in(Client(), PASSWORD).status_code == 302
+
+
+def test_a_link_that_was_not_used_up_can_be_followed_again_at_once(
+    acme: Tenant, first: Member, mailoutbox: list[Any], standin: StandIn
+) -> None:
+    send_again(acme)
+    client = Client()
+    client.get(WELCOME, {"link": mailed(mailoutbox)})
+    values = {"name": "Ada", "password": PASSWORD, "again": PASSWORD}
+    with faults.inject("cognito-idp", "AdminSetUserPassword", error="denied"):
+        assert client.post(WELCOME, values).status_code == 422
+    assert client.post(WELCOME, values).status_code == 302
+
+
+def test_a_claim_of_somebody_who_died_over_it_ends(acme: Tenant, first: Member, mailoutbox: list[Any]) -> None:
+    send_again(acme)
+    client = Client()
+    client.get(WELCOME, {"link": mailed(mailoutbox)})
+    values = {"name": "Ada", "password": PASSWORD, "again": PASSWORD}
+    rows = type(first).objects.filter(pk=first.pk)
+    rows.update(link_claimed_until=timezone.now() + timedelta(minutes=1))
+    assert client.post(WELCOME, values).status_code == 409
+    rows.update(link_claimed_until=timezone.now() - timedelta(seconds=1))
+    assert client.post(WELCOME, values).status_code == 302

@@ -87,6 +87,10 @@ def test_one_goes_where_one_wanted_to_and_nowhere_else(client: Client) -> None:
         ("//evil.example/", "/portal/acme/"),
         ("/console/", "/portal/acme/"),
         ("/portal/globex/", "/portal/acme/"),
+        ("/portal/acme/../../console/", "/portal/acme/"),
+        ("/portal/acme/%2e%2E/%2e./console/", "/portal/acme/"),
+        ("/portal/acme/..\\..\\console/", "/portal/acme/"),
+        ("/portal/acme/members/?q=../..", "/portal/acme/members/?q=../.."),
     ):
         page = client.get("/portal/acme/sign-in/", {"next": wanted}).content.decode()
         assert f'name="next" value="{got}"' in page

@@ -340,12 +340,17 @@ def test_an_invited_person_is_led_to_the_provider_and_an_owner_to_a_password(rea
     for role, said in (("viewer", "Sign in with your organisation"), ("owner", "Choose a password to come in")):
         later = timezone.now() + timedelta(days=1)
         values = {"state": "invited", "link_purpose": "invitation", "link_expires_at": later, "invitation_expires_at": later}
-        new_member(real_acme, role, link_digest=links.digest_of(f"link of {role}"), **values)
+        invited = new_member(real_acme, role, link_digest=links.digest_of(f"link of {role}"), **values)
         client = Client()
         client.get("/portal/acme/welcome/", {"link": f"link of {role}"})
         page = text_of(client.get("/portal/acme/welcome/"))
         assert said in page
         assert ("New password" in page) == (role == "owner")
+        client.post(
+            "/portal/acme/welcome/", {"name": "N", "password": "Correct-Horse-7-Battery", "again": "Correct-Horse-7-Battery"}
+        )
+        invited.refresh_from_db()
+        assert invited.state == ("active" if role == "owner" else "invited")
 
 
 def test_an_operator_falls_back_from_the_command_line(real_acme: Tenant, provider: LocalProvider, capsys: Any) -> None:
