@@ -7,6 +7,7 @@ password. All refusals of the first page have the same words.
 from __future__ import annotations
 
 import logging
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.contrib import messages
@@ -77,7 +78,13 @@ def first_page(request: HttpRequest, form: PasswordForm, *, status: int = 200, r
     by_provider = connections.find_on(sessions.tenant_of(request)) is not None
     # Said after every refusal alike: the pool answers a temporary password that has ended as it answers a wrong one.
     given_days = SETTINGS.temporary_password_days if form.is_bound and status == 422 else 0
-    context = {"form": form, "next": next_url_of(request), "by_provider": by_provider, "refusal": refusal, "given_days": given_days}
+    context: dict[str, Any] = {
+        "form": form,
+        "next": next_url_of(request),
+        "by_provider": by_provider,
+        "refusal": refusal,
+        "given_days": given_days,
+    }
     return page(request, "signin", status=status, **context)
 
 
