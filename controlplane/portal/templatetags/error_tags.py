@@ -6,9 +6,10 @@ from typing import Any
 
 from django import template
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from controlplane.portal.sessions import KEY, PREFIX
+from tenants.lifecycle import TenantState
 from tenants.models import Tenant
 
 register = template.Library()
@@ -23,13 +24,10 @@ def is_at_portal(context: dict[str, Any]) -> bool:
 
 @register.simple_tag(takes_context=True)
 def portal_home(context: dict[str, Any]) -> str:
-    """Give the first page of the portal in which somebody is signed in, else of the one in the address; nothing where that cannot be one."""
+    """Give the first page of the portal in which somebody is signed in, else of the one in the address; nothing where there is none."""
     request = context["request"]
-    slug = _of_session(request) or request.path_info.removeprefix(PREFIX).partition("/")[0]
-    try:
-        return reverse("portal:home", args=[slug])
-    except NoReverseMatch:
-        return ""
+    slug = _of_session(request) or _of_address(request)
+    return reverse("portal:home", args=[slug]) if slug else ""
 
 
 def _of_session(request: HttpRequest) -> str:
@@ -38,3 +36,9 @@ def _of_session(request: HttpRequest) -> str:
     if not isinstance(kept, dict):
         return ""
     return Tenant.objects.filter(pk=kept.get("tenant")).values_list("slug", flat=True).first() or ""
+
+
+def _of_address(request: HttpRequest) -> str:
+    slug = request.path_info.removeprefix(PREFIX).partition("/")[0]
+    known = "\x00" not in slug and Tenant.objects.filter(slug=slug).exclude(state=TenantState.REQUESTED).exists()
+    return slug if known else ""

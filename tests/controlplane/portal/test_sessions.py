@@ -176,6 +176,8 @@ def test_pages_that_find_nothing_lead_back_into_the_portal_and_never_to_the_cons
     forged = strict.post("/portal/acme/sign-in/", {"email": "a", "password": "b"})
     page = forged.content.decode()
     assert (forged.status_code, 'href="/portal/acme/"' in page, 'href="/console/"' in page) == (403, True, False)
+    assert "Go to the portal" not in Client().get("/portal/nobody/").content.decode()
+    assert Client().get("/portal/%00/").status_code == 404
     strange = Client().get("/portal/%3Cb%3E/nothing/").content.decode()
     assert ("<b>" in strange, "Go to the portal" in strange) == (False, False)
     assert 'href="/console/"' in Client().get("/nothing/").content.decode()
