@@ -7,6 +7,7 @@ read by people: it never carries a secret, a foreign tenant's name or a stack tr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,11 @@ class InvalidInputError(DomainError):
     code = "invalid-input"
     title = "The input is not valid"
     status = 422
+
+    @classmethod
+    def at(cls, pointer: str, reason: str, code: str = "invalid") -> Self:
+        """Make the error about one field, of which the reason says all there is to say."""
+        return cls(reason, errors=(FieldError(pointer, reason, code),))
 
 
 class NotFoundError(DomainError):

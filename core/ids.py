@@ -38,9 +38,21 @@ def new_id(prefix: str, *, now_ms: int | None = None) -> str:
     milliseconds = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     if not 0 <= milliseconds < 1 << 48:
         raise ValueError(f"time {milliseconds} ms does not fit 48 bits")
-    number = _next(milliseconds)
+    return spelled(prefix, _next(milliseconds))
+
+
+def spelled(prefix: str, number: int) -> str:
+    """Give the id with this prefix and these 128 bits."""
     body = "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
     return f"{prefix}_{body}"
+
+
+def bits_of(public_id: str) -> int:
+    """Give the 128 bits of an id, whatever its prefix; raises ValueError on anything that is not one."""
+    number = 0
+    for character in body_of(public_id):
+        number = number << 5 | ALPHABET.index(character)
+    return number
 
 
 def _next(milliseconds: int) -> int:

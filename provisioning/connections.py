@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -19,7 +18,8 @@ from core.errors import ConflictError, NotFoundError
 from provisioning import operations
 from provisioning.identity import identity_of
 from provisioning.models import ACTIVE_STATES, Operation, OperationKind, OperationState, Resource, ResourceState
-from provisioning.resources.base import OWN, SHARED
+from provisioning.resources.base import OWN, SHARED, place_of
+from provisioning.selectors import list_resources_at
 from tenants import naming
 from tenants.inputs import clean_reason
 from tenants.lifecycle import SERVED
@@ -28,7 +28,7 @@ from tenants.members.connection_inputs import Typed
 from tenants.members.models import Connection
 from tenants.models import Tenant
 from tenants.partitions import hosted_host
-from tenants.selectors import callback_url_of, facts_of
+from tenants.selectors import callback_url_of, facts_of, lock_tenant
 
 
 class Readiness(StrEnum):
@@ -124,7 +124,7 @@ def way_of(tenant: Tenant, row: Connection) -> Way:
 
 def _is_in_pool(tenant: Tenant, row: Connection) -> bool:
     facts = facts_of(tenant)
-    place = OWN if facts.tier.isolation_model.has_own_pool else SHARED
+    place = place_of(facts.tier.isolation_model)
     if Operation.objects.filter(tenant=tenant, kind=OperationKind.CONNECT, state__in=ACTIVE_STATES).exists():
         return False
     present = {(one.kind, one.name): one for one in Resource.objects.filter(tenant=tenant, state=ResourceState.PRESENT)}
@@ -136,21 +136,20 @@ def _is_in_pool(tenant: Tenant, row: Connection) -> bool:
 
 
 def _has_domain(tenant: Tenant, place: str) -> bool:
-    owner: dict[str, Any] = {"tenant_id": tenant.pk} if place == OWN else {"cell_id": tenant.cell_id, "tenant_id": None}
-    return Resource.objects.filter(**owner, kind="pool_domain", name=place, state=ResourceState.PRESENT).exists()
+    return list_resources_at(place, tenant).filter(kind="pool_domain", name=place, state=ResourceState.PRESENT).exists()
 
 
 def _require_domain(tenant: Tenant) -> None:
     """A pooled tenant uses the cell's domain, which an operation of its own cannot make."""
     if not is_possible(tenant):
         raise ConflictError("There is no hosted sign-in in this part of AWS.", code="not-in-partition")
-    if not facts_of(tenant).tier.isolation_model.has_own_pool and not _has_domain(tenant, SHARED):
+    if place_of(facts_of(tenant).tier.isolation_model) == SHARED and not _has_domain(tenant, SHARED):
         raise ConflictError("This is not prepared where your organisation lives yet: ask the operators.", code="cell-not-prepared")
 
 
 def _prefix(tenant: Tenant) -> str:
     facts = facts_of(tenant)
-    own = facts.tier.isolation_model.has_own_pool
+    own = place_of(facts.tier.isolation_model) == OWN
     return naming.names_of(facts).pool_domain if own else naming.names_of_cell(facts.cell).pool_domain
 
 
@@ -159,10 +158,7 @@ def _start(tenant: Tenant, actor: Actor, reason: str) -> Operation:
 
 
 def _locked(tenant_id: str) -> Tenant:
-    rows = Tenant.objects.select_for_update(of=("self",)).select_related("tier", "cell")
-    tenant = rows.filter(pk=tenant_id).first()
-    if tenant is None:
-        raise NotFoundError("There is no such tenant.")
+    tenant = lock_tenant(tenant_id)
     if tenant.state not in SERVED:
         raise ConflictError(
             f"This tenant is {tenant.state}; its identity provider is changed while it is active.", code="tenant-not-active"

@@ -12,7 +12,8 @@ from core.actors import Actor
 from core.audit.services import record
 from core.errors import ConflictError
 from provisioning.models import Resource, ResourceState
-from provisioning.resources.base import OWN, SHARED
+from provisioning.resources.base import place_of
+from provisioning.selectors import list_resources_at
 from tenants import clouds, inputs
 from tenants.lifecycle import TenantState
 from tenants.members import invitations
@@ -34,9 +35,8 @@ class Identity:
 
 def identity_of(tenant: Tenant) -> Identity:
     """Give where a tenant's people sign in, as the ledger has it; raises ConflictError while that is not there."""
-    place = OWN if facts_of(tenant).tier.isolation_model.has_own_pool else SHARED
-    owner = {"tenant_id": tenant.pk} if place == OWN else {"cell_id": tenant.cell_id}
-    pool = Resource.objects.filter(**owner, kind="user_pool", name=place, state=ResourceState.PRESENT).first()
+    place = place_of(facts_of(tenant).tier.isolation_model)
+    pool = list_resources_at(place, tenant).filter(kind="user_pool", name=place, state=ResourceState.PRESENT).first()
     client = Resource.objects.filter(tenant=tenant, kind="app_client", name=place, state=ResourceState.PRESENT).first()
     if pool is None or client is None:
         raise ConflictError("The tenant's sign-in is not provisioned.", code="not-provisioned")

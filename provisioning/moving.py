@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from core.actors import Actor
-from provisioning.models import Operation, OperationKind, Resource, ResourceState
-from provisioning.resources.base import OWN, SHARED
+from provisioning.models import Operation, OperationKind
+from provisioning.resources.base import place_of
+from provisioning.selectors import list_resources_at
 from tenants.facts import IsolationModel
 from tenants.members import moving
 from tenants.models import Tenant, Tier
@@ -35,10 +36,9 @@ def _left_pool(tenant: Tenant, other_tier: str) -> str:
     tier = Tier.objects.filter(pk=other_tier).first()
     if tier is None or (place := _place_of(tier)) == _place_of(tenant.tier):
         return ""
-    owner = {"tenant_id": tenant.pk} if place == OWN else {"cell_id": tenant.cell_id}
-    pool = Resource.objects.filter(**owner, kind="user_pool", name=place).exclude(state=ResourceState.ABSENT).first()
+    pool = list_resources_at(place, tenant).filter(kind="user_pool", name=place).first()
     return str(pool.attributes.get("pool_id", "")) if pool else ""
 
 
 def _place_of(tier: Tier) -> str:
-    return OWN if IsolationModel(tier.isolation_model).has_own_pool else SHARED
+    return place_of(IsolationModel(tier.isolation_model))

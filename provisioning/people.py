@@ -25,9 +25,10 @@ from core.aws.session import Aws
 from core.aws.signing_in import POLICY_CODES, InvalidPasswordError
 from core.aws.tokens import Issuer
 from core.errors import ConflictError, DomainError
-from provisioning.models import Resource, ResourceState
-from provisioning.resources.base import OWN, SHARED, NotOursError
+from provisioning.models import ResourceState
+from provisioning.resources.base import OWN, NotOursError, place_of
 from provisioning.resources.user_pool import TENANT_ID, TENANT_TIER, USER_ROLE
+from provisioning.selectors import list_resources_at
 from tenants import clouds
 from tenants.members import links
 from tenants.members.models import LIVING, DirectoryState, Member, MemberState
@@ -215,13 +216,12 @@ def _attributes(member: Member) -> dict[str, str]:
 def _place(member: Member, actor: Actor) -> _Place | None:
     """Find the pool, which a tenant that is being removed still has after its app client is gone; None when there is none."""
     facts = facts_of(member.tenant)
-    own = facts.tier.isolation_model.has_own_pool
-    owner = {"tenant_id": member.tenant_id} if own else {"cell_id": member.tenant.cell_id}
-    rows = Resource.objects.filter(**owner, kind="user_pool", name=OWN if own else SHARED)
-    pool = rows.exclude(state__in=(ResourceState.ABSENT, ResourceState.INTENDED)).first()
+    place = place_of(facts.tier.isolation_model)
+    pools = list_resources_at(place, member.tenant).filter(kind="user_pool", name=place)
+    pool = pools.exclude(state=ResourceState.INTENDED).first()
     if pool is None or "pool_id" not in pool.attributes:
         return None
-    group = "" if own or member.tenant.state == "closed" else names_of(facts).group
+    group = "" if place == OWN or member.tenant.state == "closed" else names_of(facts).group
     return _Place(_connect(member, actor), pool.attributes["pool_id"], group)
 
 

@@ -48,7 +48,7 @@ def choose_cell(code: str) -> Cell:
         else cells.filter(state=CellState.READY, partition=settings.CONTROLPLANE_PARTITION).first()
     )
     if cell is None:
-        raise _refusal("/cell", "There is no such cell." if code else "No cell is ready to take tenants.", "unknown")
+        raise InvalidInputError.at("/cell", "There is no such cell." if code else "No cell is ready to take tenants.", "unknown")
     return cell
 
 
@@ -56,9 +56,9 @@ def choose_tier(code: str) -> Tier:
     """Give a tier that takes new tenants; raises InvalidInputError."""
     tier = Tier.objects.filter(pk=code).first()
     if tier is None:
-        raise _refusal("/tier", "There is no such tier.", "unknown")
+        raise InvalidInputError.at("/tier", "There is no such tier.", "unknown")
     if tier.retired_at is not None:
-        raise _refusal("/tier", "This tier is retired and takes no new tenants.", "retired")
+        raise InvalidInputError.at("/tier", "This tier is retired and takes no new tenants.", "retired")
     return tier
 
 
@@ -68,10 +68,10 @@ def check_cell(cell: Cell, tier: Tier, *, moving: Tier | None = None) -> None:
     ``moving`` is the tier that a tenant already in the cell leaves. Raises InvalidInputError or CellFullError.
     """
     if cell.state != CellState.READY and not (moving and cell.state == CellState.DRAINING):
-        raise _refusal("/cell", f"The cell is {cell.state}; it takes tenants when it is ready.", "not-ready")
+        raise InvalidInputError.at("/cell", f"The cell is {cell.state}; it takes tenants when it is ready.", "not-ready")
     if cell.partition != settings.CONTROLPLANE_PARTITION:
         why = f"The cell is in {cell.partition}, this control plane in {settings.CONTROLPLANE_PARTITION}: roles cannot be assumed across."
-        raise _refusal("/cell", why, "other-partition")
+        raise InvalidInputError.at("/cell", why, "other-partition")
     _check_quotas(cell, tier, moving)
 
 
@@ -121,7 +121,3 @@ def _count(kinds: Iterable[str]) -> Counter[str]:
     for kind in kinds:
         used.update(QUOTA_OF_KIND.get(kind, {}))
     return used
-
-
-def _refusal(pointer: str, reason: str, code: str) -> InvalidInputError:
-    return InvalidInputError(reason, errors=(FieldError(pointer, reason, code),))

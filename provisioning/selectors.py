@@ -9,6 +9,7 @@ from django.db.models import Count, Prefetch, QuerySet
 from core.errors import NotFoundError
 from provisioning.models import ACTIVE_STATES, Operation, OperationKind, OperationState, Resource, ResourceState, Step
 from provisioning.preflight import usage_of
+from provisioning.resources.base import OWN
 from tenants.lifecycle import TenantState
 from tenants.models import Cell, Tenant
 
@@ -40,6 +41,11 @@ def _steps() -> Prefetch[str]:
 def list_resources(*, tenant_id: str | None = None, cell_id: str | None = None) -> QuerySet[Resource]:
     """Give the ledger of a tenant or of a cell, without what is absent."""
     return Resource.objects.filter(tenant_id=tenant_id, cell_id=cell_id).exclude(state=ResourceState.ABSENT)
+
+
+def list_resources_at(place: str, tenant: Tenant) -> QuerySet[Resource]:
+    """Give the ledger's rows of what is a tenant's own (``OWN``), or of what its cell shares."""
+    return list_resources(tenant_id=tenant.pk) if place == OWN else list_resources(cell_id=tenant.cell_id)
 
 
 def count_operations() -> dict[str, int]:

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from core.actors import Actor
 from core.audit.services import record
-from core.errors import ConflictError, DomainError, FieldError, InvalidInputError, NotFoundError
+from core.errors import ConflictError, DomainError, FieldError, InvalidInputError
 from provisioning import moving, operations, preflight
 from provisioning.models import ACTIVE_STATES, Operation, OperationKind, OperationState
 from tenants import inputs
@@ -27,7 +27,7 @@ from tenants.lifecycle import TenantState
 from tenants.members import connections
 from tenants.members import services as members
 from tenants.models import Cell, CellState, OnboardingRequest, RequestState, Tenant, Tier
-from tenants.selectors import facts_of_tier, get_cell
+from tenants.selectors import facts_of_tier, get_cell, lock_tenant
 
 MAX_GRACE = timedelta(days=90)
 MAX_REFERENCE = 200
@@ -52,7 +52,7 @@ def start_onboard(
     """
     if not 0 < len(reference) <= MAX_REFERENCE or not reference.isprintable():
         why = "A reference has 1 to 200 printable characters."
-        raise InvalidInputError(why, errors=(FieldError("/reference", why),))
+        raise InvalidInputError.at("/reference", why)
     payload = {
         "slug": slug,
         "name": name,
@@ -138,8 +138,8 @@ def _find_request(reference: str, fingerprint: str) -> Operation | None:
 def start_change_tier(*, actor: Actor, tenant_id: str, tier_code: str, reason: str) -> Operation:
     """Move a tenant to another tier: what it lacks is made, what is surplus is removed, what holds data is retained."""
     reason = inputs.clean_reason(reason)
-    cell = preflight.choose_cell(_locked(tenant_id).cell.code)
-    tenant = _locked(tenant_id)
+    cell = preflight.choose_cell(lock_tenant(tenant_id).cell.code)
+    tenant = lock_tenant(tenant_id)
     if tenant.state not in (TenantState.ACTIVE, TenantState.SUSPENDED):
         raise ConflictError(
             f"The tenant is {tenant.state}; its tier can change while it is active or suspended.", code="illegal-transition"
@@ -168,7 +168,7 @@ def start_suspend(*, actor: Actor, tenant_id: str, reason: str) -> Operation:
     worker's lease has ended, so that the two never write to AWS in the wrong order (``docs/decisions/0006``).
     """
     reason = inputs.clean_reason(reason)
-    tenant = _locked(tenant_id)
+    tenant = lock_tenant(tenant_id)
     _require(tenant, TenantState.ACTIVE, "suspended")
     tenants.move(tenant, to=TenantState.SUSPENDED, actor=actor, reason=reason)
     unfinished = (*ACTIVE_STATES, OperationState.FAILED)
@@ -188,7 +188,7 @@ def start_suspend(*, actor: Actor, tenant_id: str, reason: str) -> Operation:
 def start_resume(*, actor: Actor, tenant_id: str, reason: str) -> Operation:
     """Let a suspended tenant work again. It is active when everything was read back as promised, not before."""
     reason = inputs.clean_reason(reason)
-    tenant = _locked(tenant_id)
+    tenant = lock_tenant(tenant_id)
     _require(tenant, TenantState.SUSPENDED, "resumed")
     return operations.start(kind=OperationKind.RESUME, actor=actor, reason=reason, tenant=tenant, goal=TenantState.ACTIVE)
 
@@ -197,7 +197,7 @@ def start_resume(*, actor: Actor, tenant_id: str, reason: str) -> Operation:
 def start_offboard(*, actor: Actor, tenant_id: str, reason: str, grace: timedelta | None = None) -> Operation:
     """Close a tenant's doors now and remove everything after the grace (the tier's by default, at most 90 days), undoable until then."""
     reason = inputs.clean_reason(reason)
-    tenant = _locked(tenant_id)
+    tenant = lock_tenant(tenant_id)
     wait = timedelta(seconds=tenant.tier.offboarding_grace_seconds) if grace is None else grace
     if not timedelta(0) <= wait <= MAX_GRACE:
         raise InvalidInputError("The grace is 0 to 90 days.", errors=(FieldError("/grace_seconds", "0 to 90 days."),))
@@ -210,7 +210,7 @@ def start_offboard(*, actor: Actor, tenant_id: str, reason: str, grace: timedelt
 def start_undo_offboard(*, actor: Actor, tenant_id: str, reason: str) -> Operation:
     """Bring a tenant back to the state it was offboarded from, until its removal has begun."""
     reason = inputs.clean_reason(reason)
-    tenant = _locked(tenant_id)
+    tenant = lock_tenant(tenant_id)
     _require(tenant, TenantState.OFFBOARDING, "brought back")
     if Operation.objects.filter(tenant=tenant, kind=OperationKind.DEPROVISION).exists():
         raise ConflictError("The removal has begun; it cannot be undone.", code="illegal-transition")
@@ -221,7 +221,7 @@ def start_undo_offboard(*, actor: Actor, tenant_id: str, reason: str) -> Operati
 @transaction.atomic
 def start_deprovision(*, actor: Actor, tenant_id: str, reason: str) -> Operation:
     """Remove everything of a tenant whose grace has run out. The clock calls this; earlier it is a ConflictError."""
-    tenant = _locked(tenant_id)
+    tenant = lock_tenant(tenant_id)
     _require(tenant, TenantState.OFFBOARDING, "removed")
     if tenant.offboard_due_at is None or tenant.offboard_due_at > timezone.now():
         raise ConflictError("The grace has not run out yet.", code="illegal-transition")
@@ -235,7 +235,7 @@ def start_deprovision(*, actor: Actor, tenant_id: str, reason: str) -> Operation
 def start_repair(*, actor: Actor, tenant_id: str, reason: str) -> Operation:
     """Read everything of a tenant back, its keys' secrets too, and correct what differs or is missing."""
     reason = inputs.clean_reason(reason)
-    tenant = _locked(tenant_id)
+    tenant = lock_tenant(tenant_id)
     if tenant.state not in (TenantState.ACTIVE, TenantState.SUSPENDED, TenantState.OFFBOARDING):
         raise ConflictError(f"The tenant is {tenant.state}; there is nothing to repair.", code="illegal-transition")
     goal = operations.goal_of(tenant)
@@ -305,15 +305,8 @@ def _back_to_former_tier(tenant: Tenant, move: Operation) -> Tenant:
     tenant.tier_id = move.target["from"]
     tenant.revision += 1
     tenant.save(update_fields=["tier", "revision"])
-    tenant = _locked(tenant.pk)
+    tenant = lock_tenant(tenant.pk)
     moving.stay(tenant, move)
-    return tenant
-
-
-def _locked(tenant_id: str) -> Tenant:
-    tenant = Tenant.objects.select_for_update(of=("self",)).select_related("tier", "cell").filter(pk=tenant_id).first()
-    if tenant is None:
-        raise NotFoundError("There is no such tenant.")
     return tenant
 
 

@@ -43,9 +43,9 @@ def clean_email(value: str, *, pointer: str = "/admin_email") -> str:
     try:
         found = validate_email(str(value), check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
-        raise _refusal(pointer, str(error)) from None
+        raise InvalidFieldError.at(pointer, str(error)) from None
     if len(found.normalized) > 254:
-        raise _refusal(pointer, "The address is longer than 254 characters.")
+        raise InvalidFieldError.at(pointer, "The address is longer than 254 characters.")
     return found.normalized
 
 
@@ -66,29 +66,25 @@ def collect(fields: Mapping[str, Callable[[], str]]) -> dict[str, str]:
 def clean_slug(value: str) -> str:
     """Give the slug in normal form; see ``tenants.slugs``."""
     if not isinstance(value, str):
-        raise _refusal("/slug", "A short name is text.")
+        raise InvalidFieldError.at("/slug", "A short name is text.")
     return normalise_slug(value)
 
 
 def _reason(value: str, *, required: bool) -> str:
     text = _text(value, "/reason", limit=MAX_REASON, required=required)
     if _KEY.search(text):
-        raise _refusal("/reason", "This holds a key; it would be shown and kept for ever.")
+        raise InvalidFieldError.at("/reason", "This holds a key; it would be shown and kept for ever.")
     return text
 
 
 def _text(value: str, pointer: str, *, limit: int, required: bool) -> str:
     if not isinstance(value, str):
-        raise _refusal(pointer, "This must be text.")
+        raise InvalidFieldError.at(pointer, "This must be text.")
     text = unicodedata.normalize("NFC", value).strip()
     if not text and required:
-        raise _refusal(pointer, "This is required.")
+        raise InvalidFieldError.at(pointer, "This is required.")
     if len(text) > limit:
-        raise _refusal(pointer, f"This has {len(text)} characters; {limit} is the most.")
+        raise InvalidFieldError.at(pointer, f"This has {len(text)} characters; {limit} is the most.")
     if any(one in _TURNS_TEXT or unicodedata.category(one) in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp") for one in text):
-        raise _refusal(pointer, "This holds control or unassigned characters.")
+        raise InvalidFieldError.at(pointer, "This holds control or unassigned characters.")
     return text
-
-
-def _refusal(pointer: str, reason: str) -> InvalidFieldError:
-    return InvalidFieldError(reason, errors=(FieldError(pointer, reason),))

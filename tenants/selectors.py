@@ -41,6 +41,15 @@ def get_tier(code: str) -> Tier:
     return tier
 
 
+def lock_tenant(tenant_id: str) -> Tenant:
+    """Give a tenant by its id with tier and cell, its row locked until the transaction ends; raises NotFoundError."""
+    rows = Tenant.objects.select_for_update(of=("self",)).select_related("tier", "cell")
+    tenant = rows.filter(pk=tenant_id).first()
+    if tenant is None:
+        raise NotFoundError("There is no such tenant.")
+    return tenant
+
+
 def get_cell(code: str) -> Cell:
     """Give a cell by its code; raises NotFoundError."""
     cell = Cell.objects.filter(code=code).first()

@@ -20,7 +20,7 @@ from tenants.lifecycle import TenantState, sources_of
 from tenants.limits.rates import LONGEST_REFILL_SECONDS
 from tenants.members import connections
 from tenants.models import Cell, Tenant, Tier
-from tenants.selectors import facts_of_cell
+from tenants.selectors import facts_of_cell, lock_tenant
 from tenants.slugs import skeleton_of
 
 EVENT_OF = {
@@ -70,7 +70,7 @@ def _refuse_taken(slug: str, skeleton: str) -> None:
     if taken is None:
         return
     reason = "This short name is taken." if taken == slug else f"This short name looks like {taken!r}, which is taken."
-    raise InvalidInputError(reason, errors=(FieldError("/slug", reason, "taken"),))
+    raise InvalidInputError.at("/slug", reason, "taken")
 
 
 def move(tenant: Tenant, *, to: TenantState, actor: Actor, reason: str, correlation_id: str = "", **also: Any) -> None:
@@ -104,9 +104,7 @@ def rename_tenant(*, actor: Actor, tenant_id: str, name: str, revision: int | No
     """Change how a tenant is called; with ``revision``, only if nobody changed it since. Raises ConflictError, InvalidInputError."""
     clean = clean_name(name)
     with transaction.atomic():
-        tenant = Tenant.objects.select_for_update(of=("self",)).filter(pk=tenant_id).first()
-        if tenant is None:
-            raise NotFoundError("There is no such tenant.")
+        tenant = lock_tenant(tenant_id)
         if revision is not None and tenant.revision != revision:
             raise ConflictError("The tenant was changed by somebody else meanwhile.", code="stale-revision")
         before, tenant.name, tenant.revision = tenant.name, clean, tenant.revision + 1
@@ -139,7 +137,7 @@ def update_tier(*, actor: Actor, code: str, reason: str = "", **values: Any) -> 
         other_model = values.get("isolation_model", tier.isolation_model) != tier.isolation_model
         if other_model and tier.tenants.exclude(state=TenantState.CLOSED).exists():
             why = "Tenants of this tier live under its isolation model; make another tier and move them."
-            raise InvalidInputError(why, errors=(FieldError("/isolation_model", why),))
+            raise InvalidInputError.at("/isolation_model", why)
         loses_connections = tier.sso_allowed and not values.get("sso_allowed", True)
         saved = _save_tier(tier, values, actor=actor, action="tier.changed", reason=reason)
         if loses_connections:
@@ -172,7 +170,7 @@ def _save_tier(tier: Tier, values: dict[str, Any], *, actor: Actor, action: str,
         setattr(tier, name, value)
     if tier.rate_per_second and tier.burst and tier.burst > tier.rate_per_second * LONGEST_REFILL_SECONDS:
         why = "At this rate the burst would take more than a day to come back. Whoever means that means a quota."
-        raise InvalidInputError(why, errors=(FieldError("/burst", why),))
+        raise InvalidInputError.at("/burst", why)
     try:
         tier.full_clean(validate_unique=False)
     except ValidationError as error:
@@ -234,4 +232,4 @@ def _check_cell(cell: Cell) -> None:
     try:
         naming.check_cell(facts_of_cell(cell))
     except naming.UnsafeNameError as error:
-        raise InvalidInputError(error.detail, errors=(FieldError("/code", error.detail),)) from None
+        raise InvalidInputError.at("/code", error.detail) from None

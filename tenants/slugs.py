@@ -11,7 +11,7 @@ import re
 import unicodedata
 from typing import Final
 
-from core.errors import FieldError, InvalidInputError
+from core.errors import InvalidInputError
 
 MAX_LENGTH: Final = 63
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -71,4 +71,4 @@ def skeleton_of(slug: str) -> str:
 
 
 def _refusal(reason: str, code: str) -> InvalidSlugError:
-    return InvalidSlugError(reason, errors=(FieldError("/slug", reason, code),))
+    return InvalidSlugError.at("/slug", reason, code)

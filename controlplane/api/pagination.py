@@ -16,7 +16,7 @@ from django.db.models import F, QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Lower
 
-from core.errors import FieldError, InvalidInputError
+from core.errors import InvalidInputError
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 MAX_CURSOR = 512
@@ -84,4 +84,4 @@ def _digest(filters: Mapping[str, Any]) -> str:
 
 
 def _refusal(detail: str) -> InvalidInputError:
-    return InvalidInputError(detail, errors=(FieldError("?cursor", detail, "cursor"),))
+    return InvalidInputError.at("?cursor", detail, "cursor")

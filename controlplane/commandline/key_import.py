@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 
 from controlplane.commandline.rows import Row, Shape
 from core.actors import Actor
-from core.errors import DomainError, FieldError, InvalidInputError
+from core.errors import DomainError, InvalidInputError
 from tenants.keys import importing, selectors
 from tenants.models import Tenant
 
@@ -87,5 +87,5 @@ def _moment(text: str) -> datetime:
         found = None
     if found is None or found.tzinfo is None:
         reason = "This is a time with its time zone, as in 2027-01-31T00:00:00Z."
-        raise InvalidInputError(reason, errors=(FieldError("/expires_at", reason),))
+        raise InvalidInputError.at("/expires_at", reason)
     return found

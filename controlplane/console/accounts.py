@@ -14,7 +14,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from controlplane.console import trail
 from controlplane.console.access import Role, role_of, seed_groups
 from core.actors import Actor
-from core.errors import ConflictError, FieldError, ForbiddenError, InvalidInputError, NotFoundError
+from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def add_account(*, actor: Actor, username: str, name: str, email: str, role: Rol
         user.full_clean(exclude=["password"])
         validate_password(password, user)
     except ValidationError as error:
-        raise InvalidInputError(" ".join(error.messages), errors=(FieldError("/username", " ".join(error.messages)),)) from None
+        raise InvalidInputError.at("/username", " ".join(error.messages)) from None
     user.set_password(password)
     user.save()
     _give(user, role)

@@ -6,15 +6,12 @@ encrypted, and so is the secret of an authenticator that is being enrolled.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import time
 from dataclasses import dataclass
 
-from cryptography.fernet import Fernet, InvalidToken
-from django.conf import settings
 from django.http import HttpRequest
 
+from tenants.ciphers import SealBrokenError, seal, unseal
 from tenants.members import connections
 from tenants.members.models import Member
 from tenants.members.signing_in import may_come_in
@@ -24,6 +21,7 @@ from tenants.models import Tenant
 KEY = "portal.pending"
 SECRET_KEY = "portal.enrolling"  # noqa: S105  # where it is kept
 PENDING_SECONDS = 600
+_PURPOSE = "controlplane.portal.pending"
 PASSWORD, ORGANISATION = "password", "organisation"
 """The ways of the first proof, as the log names them."""
 
@@ -55,7 +53,7 @@ def begin(
         "next": next_url,
         "way": way,
         "by": [by.source, by.subject] if by else None,
-        "challenge": _cipher().encrypt(challenge.encode()).decode() if challenge else "",
+        "challenge": seal(challenge.encode(), purpose=_PURPOSE) if challenge else "",
     }
     request.session.set_expiry(PENDING_SECONDS)
 
@@ -73,8 +71,8 @@ def current(request: HttpRequest, tenant: Tenant) -> Pending | None:
     if way == ORGANISATION and (by is None or connections.find_on(tenant) is None):
         return None  # switched off meanwhile, or begun under a release that did not ask
     try:
-        challenge = _cipher().decrypt(kept["challenge"].encode()).decode() if kept["challenge"] else ""
-    except InvalidToken:
+        challenge = unseal(kept["challenge"], purpose=_PURPOSE).decode() if kept["challenge"] else ""
+    except SealBrokenError:
         return None
     return Pending(member, kept["next"], challenge, way, by)
 
@@ -83,8 +81,3 @@ def end(request: HttpRequest) -> None:
     """Forget the time between, and nothing else."""
     for name in (KEY, SECRET_KEY):
         request.session.pop(name, None)
-
-
-def _cipher() -> Fernet:
-    digest = hashlib.sha256(b"controlplane.portal.pending|" + settings.SECRET_KEY.encode()).digest()
-    return Fernet(base64.urlsafe_b64encode(digest))

@@ -15,7 +15,7 @@ from controlplane.portal import organisation, pending, sessions, signin, sso_try
 from controlplane.portal.organisation import Journey, NotVouchedError
 from controlplane.portal.pages import page
 from controlplane.portal.signin_forms import PasswordForm
-from controlplane.portal.throttle import ThrottleAwayError
+from controlplane.portal.throttle import HeldUpError, ThrottleAwayError
 from core.aws.hosted import HostedAwayError
 from core.aws.tokens import TokenKeysError, TokenRefusedError
 from core.errors import ConflictError
@@ -44,11 +44,6 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
         address = organisation.leave(request, tenant, row, purpose=organisation.SIGN_IN, next_url=signin.next_url_of(request))
     except ConflictError as error:
         return _away(request, error)
-    return leaving(request, address)
-
-
-def leaving(request: HttpRequest, address: str) -> HttpResponse:
-    """Lead on to the hosted endpoint."""
     return page(request, "signin_leaving", address=address)
 
 
@@ -57,8 +52,7 @@ def callback(request: HttpRequest, slug: str) -> HttpResponse:
     tenant, counts = sessions.tenant_of(request), throttle.of_organisation(signin.address_of(request))
     try:
         if wait := throttle.wait_seconds(counts):
-            text = f"Too many failed attempts. Try again in {wait} second{'s' if wait > 1 else ''}."
-            return _say(request, 429, text)
+            return _say(request, 429, HeldUpError(wait).detail)
         journey = organisation.come_back(request, tenant, request.GET.get("state", ""))
         if journey.purpose == organisation.TRY:
             return sso_try.finish(request, journey)

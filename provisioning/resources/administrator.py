@@ -16,7 +16,6 @@ from provisioning.resources.base import (
     ABSENT,
     NOT_SHOWN_YET,
     OWN,
-    SHARED,
     Desired,
     Ensured,
     Known,
@@ -27,6 +26,7 @@ from provisioning.resources.base import (
     Wait,
     exists,
     is_enabled,
+    place_of,
 )
 from provisioning.resources.user_pool import TENANT_ID, TENANT_TIER, USER_ROLE
 from tenants.facts import CellFacts, TenantFacts
@@ -44,8 +44,7 @@ def shape(tenant: TenantFacts) -> tuple[Desired, ...]:
     """One administrator, in the tenant's own pool or in the shared one."""
     if not exists(tenant):
         return ()
-    own = tenant.tier.isolation_model.has_own_pool
-    pool = OWN if own else SHARED
+    pool = place_of(tenant.tier.isolation_model)
     attributes = {
         "email": tenant.admin_email,
         "email_verified": "true",
@@ -59,7 +58,7 @@ def shape(tenant: TenantFacts) -> tuple[Desired, ...]:
         "pool": pool,
         "username": username(tenant.id, tenant.admin_email),
         "attributes": attributes,
-        "group": "" if own else names_of(tenant).group,
+        "group": "" if pool == OWN else names_of(tenant).group,
         "enabled": is_enabled(tenant) and tenant.admin_enabled,
     }
     return (Desired(KIND, pool, spec),)

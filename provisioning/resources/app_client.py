@@ -21,8 +21,6 @@ from core.aws.session import Aws
 from provisioning.resources import differences
 from provisioning.resources.base import (
     ABSENT,
-    OWN,
-    SHARED,
     Desired,
     Ensured,
     Known,
@@ -32,6 +30,7 @@ from provisioning.resources.base import (
     Wait,
     exists,
     is_enabled,
+    place_of,
 )
 from provisioning.resources.user_pool import TENANT_ID, TENANT_TIER, USER_ROLE
 from tenants.facts import CellFacts, TenantFacts
@@ -59,7 +58,7 @@ def shape(tenant: TenantFacts) -> tuple[Desired, ...]:
     """One client, in the tenant's own pool or in the shared one."""
     if not exists(tenant):
         return ()
-    pool = OWN if tenant.tier.isolation_model.has_own_pool else SHARED
+    pool = place_of(tenant.tier.isolation_model)
     settings = _hosted(tenant) if is_enabled(tenant) else replace(SETTINGS, auth_flows=DISABLED_FLOWS)
     # What is shut is left out, so that a client that never had it is not remade by the release that brought it.
     held = {name: value for name, value in asdict(settings).items() if value or name not in _HOSTED}

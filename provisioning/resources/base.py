@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from core import VERSION
 from core.aws.session import Aws
 from core.errors import DomainError
-from tenants.facts import CellFacts, TenantFacts
+from tenants.facts import CellFacts, IsolationModel, TenantFacts
 from tenants.lifecycle import TenantState
 from tenants.naming import MANAGED_BY, TAG_CELL, TAG_ENVIRONMENT, TAG_MANAGED_BY, TAG_RELEASE, TAG_TENANT
 
@@ -25,6 +25,11 @@ Attributes = Mapping[str, Any]
 RELEASE = VERSION
 OWN, SHARED = "own", "shared"
 _DISABLED = (TenantState.SUSPENDED, TenantState.OFFBOARDING)
+
+
+def place_of(model: IsolationModel) -> str:
+    """Say in which user pool the people of a tenant are: in its own, or in the one that its cell shares."""
+    return OWN if model.has_own_pool else SHARED
 
 
 @dataclass(frozen=True, slots=True)

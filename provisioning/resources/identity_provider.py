@@ -17,8 +17,6 @@ from core.aws.session import Aws
 from provisioning.resources import differences
 from provisioning.resources.base import (
     ABSENT,
-    OWN,
-    SHARED,
     Desired,
     Ensured,
     Known,
@@ -27,6 +25,7 @@ from provisioning.resources.base import (
     Spec,
     Wait,
     exists,
+    place_of,
 )
 from tenants import naming
 from tenants.facts import CellFacts, TenantFacts
@@ -47,7 +46,7 @@ def shape(tenant: TenantFacts) -> tuple[Desired, ...]:
     connection = tenant.connection
     if not exists(tenant) or connection is None:
         return ()
-    pool = OWN if tenant.tier.isolation_model.has_own_pool else SHARED
+    pool = place_of(tenant.tier.isolation_model)
     spec = {
         "pool": pool,
         "provider_name": naming.identity_provider(tenant, connection.kind),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from core.actors import Actor
 from core.errors import InvalidInputError
 from core.transitions import change_state
-from tenants.inputs import clean_optional_reason
+from tenants.inputs import InvalidFieldError, clean_optional_reason
 from tenants.keys import endings, inputs, making, selectors, services, tokens
 from tenants.keys.models import Algorithm, ApiKey, KeyState, KeyVersion, Stage, StoreState
 from tenants.keys.scopes import known_scopes
@@ -32,9 +32,9 @@ def import_key(
     wish = inputs.clean(now, known_scopes=known_scopes(settings.KEY_SCOPES), name=name, **{"environment": "live", **fields})
     hashed = sha256.strip().lower()
     if SHA256_HEX.fullmatch(hashed) is None:
-        raise inputs.refusal("/sha256", "This is a SHA-256 in hex: 64 of 0-9 and a-f.")
+        raise InvalidFieldError.at("/sha256", "This is a SHA-256 in hex: 64 of 0-9 and a-f.")
     if len(last_four) > 4 or not last_four.isprintable():
-        raise inputs.refusal("/last_four", "This is the end of the key's text, at most four characters.")
+        raise InvalidFieldError.at("/last_four", "This is the end of the key's text, at most four characters.")
     pepper_id = max(settings.KEY_PEPPERS)
     with transaction.atomic():
         if selectors.find_imported(hashed) is not None:
@@ -65,4 +65,4 @@ def import_key(
 
 
 def _imported_before() -> InvalidInputError:
-    return inputs.refusal("/sha256", "This hash has been imported before.")
+    return InvalidFieldError.at("/sha256", "This hash has been imported before.")

@@ -65,26 +65,21 @@ def clean(now: datetime, *, known_scopes: Collection[str], **fields: Any) -> Wis
 def clean_overlap(value: timedelta | None) -> timedelta | None:
     """Give the overlap that was asked for; refuses a negative one."""
     if value is not None and value < timedelta(0):
-        raise refusal("/overlap_seconds", "An overlap cannot be negative.")
+        raise InvalidFieldError.at("/overlap_seconds", "An overlap cannot be negative.")
     return value
-
-
-def refusal(pointer: str, reason: str) -> InvalidFieldError:
-    """Make the error for one field."""
-    return InvalidFieldError(reason, errors=(FieldError(pointer, reason),))
 
 
 def _name(value: Any) -> str:
     text = clean_name(value)
     if len(text) > MAX_NAME:
-        raise refusal("/name", f"This has {len(text)} characters; {MAX_NAME} is the most.")
+        raise InvalidFieldError.at("/name", f"This has {len(text)} characters; {MAX_NAME} is the most.")
     _refuse_secret("/name", text)
     return text
 
 
 def _environment(value: Any) -> str:
     if value not in KeyEnvironment.values:
-        raise refusal("/environment", f"A key is for {' or '.join(KeyEnvironment.values)}.")
+        raise InvalidFieldError.at("/environment", f"A key is for {' or '.join(KeyEnvironment.values)}.")
     return str(value)
 
 
@@ -103,7 +98,7 @@ def _scopes(value: Any, known: Collection[str]) -> list[str]:
 def _cidrs(value: Any) -> list[str]:
     texts = _texts("/cidrs", value)
     if len(texts) > cidrs.MOST:
-        raise refusal("/cidrs", f"A key has at most {cidrs.MOST} address ranges.")
+        raise InvalidFieldError.at("/cidrs", f"A key has at most {cidrs.MOST} address ranges.")
     found, errors = [], []
     for place, text in enumerate(texts):
         try:
@@ -117,15 +112,15 @@ def _cidrs(value: Any) -> list[str]:
 
 def _metadata(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping) or len(value) > MAX_METADATA_NAMES:
-        raise refusal("/metadata", f"Metadata is an object of at most {MAX_METADATA_NAMES} names.")
+        raise InvalidFieldError.at("/metadata", f"Metadata is an object of at most {MAX_METADATA_NAMES} names.")
     for name, item in value.items():
         clean_name(name, pointer="/metadata")
         if isinstance(item, str):
             clean_name(item, pointer=f"/metadata/{name}", required=False)
         elif not (item is None or isinstance(item, bool | int | float)) or (isinstance(item, float) and not math.isfinite(item)):
-            raise refusal(f"/metadata/{name}", "A value is text, a number, true, false or null.")
+            raise InvalidFieldError.at(f"/metadata/{name}", "A value is text, a number, true, false or null.")
     if len(json.dumps(dict(value)).encode()) > MAX_METADATA_BYTES:
-        raise refusal("/metadata", f"Metadata has at most {MAX_METADATA_BYTES} bytes.")
+        raise InvalidFieldError.at("/metadata", f"Metadata has at most {MAX_METADATA_BYTES} bytes.")
     _refuse_secret("/metadata", dict(value))
     return dict(value)
 
@@ -134,9 +129,9 @@ def _expires_at(value: Any, now: datetime) -> datetime | None:
     if value is None:
         return None
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise refusal("/expires_at", "This is a time with its time zone, or null.")
+        raise InvalidFieldError.at("/expires_at", "This is a time with its time zone, or null.")
     if value < now + SHORTEST_LIFE:
-        raise refusal("/expires_at", "This must be at least a minute ahead.")
+        raise InvalidFieldError.at("/expires_at", "This must be at least a minute ahead.")
     return value
 
 
@@ -144,13 +139,13 @@ def _rotate_every_days(value: Any) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LONGEST_ROTATION_DAYS:
-        raise refusal("/rotate_every_days", f"This is a whole number of days, 1 to {LONGEST_ROTATION_DAYS}, or null.")
+        raise InvalidFieldError.at("/rotate_every_days", f"This is a whole number of days, 1 to {LONGEST_ROTATION_DAYS}, or null.")
     return value
 
 
 def _texts(pointer: str, value: Any) -> Sequence[str]:
     if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(item, str) for item in value):
-        raise refusal(pointer, "This is a list of texts.")
+        raise InvalidFieldError.at(pointer, "This is a list of texts.")
     return value
 
 
@@ -159,6 +154,6 @@ def _refuse_secret(pointer: str, value: Any) -> None:
     try:
         refuse_secrets(value)
     except SecretInDetailsError:
-        raise refusal(pointer, "This looks like a secret; it would be shown and logged.") from None
+        raise InvalidFieldError.at(pointer, "This looks like a secret; it would be shown and logged.") from None
     if _KEY.search(json.dumps(value)):
-        raise refusal(pointer, "This holds a key; it would be shown and logged.")
+        raise InvalidFieldError.at(pointer, "This holds a key; it would be shown and logged.")

@@ -6,8 +6,7 @@ from django.db import transaction
 
 from core.actors import Actor
 from core.audit.services import record
-from tenants.inputs import clean_optional_reason
-from tenants.keys import inputs
+from tenants.inputs import InvalidFieldError, clean_optional_reason
 from tenants.keys.models import KeyPolicy, LeakAction
 from tenants.keys.services import StaleKeyError
 from tenants.selectors import get_tenant
@@ -16,7 +15,7 @@ from tenants.selectors import get_tenant
 def set_leak_action(*, actor: Actor, tenant_id: str, action: str, revision: int | None = None, reason: str = "") -> KeyPolicy:
     """Decide what is done with this tenant's keys that are found in public; raises InvalidInputError, StaleKeyError."""
     if action not in LeakAction.values:
-        raise inputs.refusal("/leak_action", f"This is {' or '.join(LeakAction.values)}.")
+        raise InvalidFieldError.at("/leak_action", f"This is {' or '.join(LeakAction.values)}.")
     tenant, reason = get_tenant(tenant_id), clean_optional_reason(reason)
     with transaction.atomic():
         policy, _ = KeyPolicy.objects.select_for_update().get_or_create(tenant=tenant)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from core.errors import NotFoundError
+from core.ids import KEY, is_id
 from tenants.keys.models import NEVER_GIVEN, ApiKey
 
 
@@ -15,7 +16,8 @@ def lock(key_id: str) -> ApiKey:
 
 def lock_of_tenant(tenant_id: str, key_id: str) -> ApiKey:
     """As :func:`lock`, for a key that one tenant's caller names; raises NotFoundError as ``selectors.get_key`` does."""
-    key = _locked().filter(pk=key_id, tenant_id=tenant_id).exclude(state__in=NEVER_GIVEN).first()
+    rows = _locked().filter(pk=key_id, tenant_id=tenant_id).exclude(state__in=NEVER_GIVEN)
+    key = rows.first() if is_id(key_id, KEY) else None
     if key is None:
         raise NotFoundError("There is no such key.")
     return key

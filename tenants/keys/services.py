@@ -18,7 +18,7 @@ from core.actors import Actor, ActorKind
 from core.errors import ConflictError, FieldError, ForbiddenError, InvalidInputError
 from core.statements import Insert
 from core.transitions import change_state
-from tenants.inputs import clean_optional_reason, clean_reason
+from tenants.inputs import InvalidFieldError, clean_optional_reason, clean_reason
 from tenants.keys import claims, endings, inputs, locking, making, selectors, store, tokens
 from tenants.keys.making import IssuedKey
 from tenants.keys.models import ApiKey, KeyState
@@ -199,7 +199,7 @@ def _is_operators(actor: str) -> bool:
 def _bring_nearer(key: ApiKey, end: datetime | None) -> None:
     latest = key.expires_at or max(key.versions.filter(stage__in=endings.OPEN_STAGES).values_list("expires_at", flat=True))
     if end is None or (key.expires_at is not None and end > key.expires_at):
-        raise inputs.refusal("/expires_at", f"A key's end may only come nearer; it is {latest:%Y-%m-%dT%H:%M:%SZ}.")
+        raise InvalidFieldError.at("/expires_at", f"A key's end may only come nearer; it is {latest:%Y-%m-%dT%H:%M:%SZ}.")
     for version in key.versions.filter(stage__in=endings.OPEN_STAGES, expires_at__gt=end):
         version.expires_at = end
         version.retires_at = min(version.retires_at, end) if version.retires_at else None

@@ -18,16 +18,16 @@ def clean_limited(value: object) -> Limited:
     try:
         return Limited(str(value))
     except ValueError:
-        raise _refusal("/limited", f"This is one of {', '.join(Limited)}.") from None
+        raise InvalidInputError.at("/limited", f"This is one of {', '.join(Limited)}.") from None
 
 
 def clean_value(limited: Limited, value: object, *, pointer: str = "/value") -> int:
     """Give the number; raises InvalidInputError when it is none, or outside what this limit can be."""
     least, most = BOUNDS[limited]
     if isinstance(value, bool) or not isinstance(value, int):
-        raise _refusal(pointer, "This is a whole number.")
+        raise InvalidInputError.at(pointer, "This is a whole number.")
     if not least <= value <= most:
-        raise _refusal(pointer, f"This is from {least:,} to {most:,}.")
+        raise InvalidInputError.at(pointer, f"This is from {least:,} to {most:,}.")
     return value
 
 
@@ -36,9 +36,9 @@ def clean_expiry(expires_at: datetime | None, now: datetime) -> datetime | None:
     if expires_at is None:
         return None
     if expires_at.tzinfo is None:
-        raise _refusal("/expires_at", "This time has no time zone.")
+        raise InvalidInputError.at("/expires_at", "This time has no time zone.")
     if expires_at <= now:
-        raise _refusal("/expires_at", "This is past.")
+        raise InvalidInputError.at("/expires_at", "This is past.")
     return expires_at
 
 
@@ -64,7 +64,3 @@ def clean_key_limits(values: Mapping[str, Any]) -> KeyLimits:
     if rate is not None and burst is None:
         clean[Limited.BURST.value] = rate
     return KeyLimits(**clean)
-
-
-def _refusal(pointer: str, reason: str) -> InvalidInputError:
-    return InvalidInputError(reason, errors=(FieldError(pointer, reason),))

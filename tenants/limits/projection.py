@@ -20,14 +20,13 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.ids import ALPHABET, body_of
+from core.ids import bits_of, spelled
 from tenants.facts import FailPolicy
 from tenants.limits.effective import KeyLimits, Limits
 
 PREFIX = b"edge"
 EPOCH_BYTES, STAMP_BYTES, HALF = 4, 5, 16
 NO_SCOPES = bytes(8)
-_ID_BITS = 5
 _KEY = struct.Struct(">5sB16s16s16sIH8s")
 _TENANT = struct.Struct(">5sBBIIQHBQI")
 _KEY_LIMITS = ("rate_per_second", "burst", "quota_per_day", "quota_per_month", "concurrency")
@@ -175,16 +174,12 @@ def unpack_tenant(record: bytes) -> TenantRecord | None:
 
 def pack_id(public_id: str) -> bytes:
     """Give the 128 bits of a public id. Raises ValueError on anything else."""
-    number = 0
-    for character in body_of(public_id):
-        number = number << _ID_BITS | ALPHABET.index(character)
-    return number.to_bytes(16, "big")
+    return bits_of(public_id).to_bytes(16, "big")
 
 
 def unpack_id(prefix: str, packed: bytes) -> str:
     """Give the public id back."""
-    number = int.from_bytes(packed, "big")
-    return f"{prefix}_" + "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -_ID_BITS))
+    return spelled(prefix, int.from_bytes(packed, "big"))
 
 
 def _pack_cidrs(cidrs: Sequence[str]) -> bytes:

@@ -15,18 +15,19 @@ from django.utils import timezone
 
 from core.actors import Actor, system
 from core.audit.services import record
-from core.errors import ConflictError, NotFoundError
+from core.errors import ConflictError
 from core.outbox.services import publish
 from core.transitions import IllegalTransitionError, change_state
 from tenants.inputs import clean_reason
 from tenants.keys.endings import tell
+from tenants.keys.locking import lock_of_tenant
 from tenants.keys.models import ApiKey
-from tenants.keys.selectors import get_key
 from tenants.lifecycle import TenantState
 from tenants.limits import inputs, selectors
 from tenants.limits.effective import KeyLimits
 from tenants.limits.models import KeyLimit, LimitOverride, OverrideState
 from tenants.models import Tenant
+from tenants.selectors import lock_tenant
 
 BATCH = 200
 EXPIRED = "Its time was over."
@@ -163,18 +164,14 @@ def _tell(override: LimitOverride, what: str, actor: Actor, reason: str, details
 
 
 def _locked_tenant(tenant_id: str) -> Tenant:
-    tenant = Tenant.objects.select_for_update(of=("self",)).filter(pk=tenant_id).first()
-    if tenant is None:
-        raise NotFoundError("There is no such tenant.")
+    tenant = lock_tenant(tenant_id)
     if tenant.state == TenantState.CLOSED:
         raise TenantClosedError("A closed tenant has no limits.")
     return tenant
 
 
 def _locked_key(tenant_id: str, key_id: str) -> ApiKey:
-    key = get_key(tenant_id, key_id)
-    ApiKey.objects.select_for_update(of=("self",)).get(pk=key.pk)
-    key.refresh_from_db(fields=["state"])
+    key = lock_of_tenant(tenant_id, key_id)
     if not key.is_living:
         raise ConflictError("This key has ended; it has no limits.")
     return key

@@ -39,7 +39,7 @@ def saml_details(*, metadata_url: str, metadata_xml: str, allow_loopback: bool =
     """Give the details of a SAML provider: from an https address, or from pasted metadata; exactly one. Raises InvalidInputError."""
     url, xml = metadata_url.strip(), metadata_xml.strip()
     if bool(url) == bool(xml):
-        raise _refusal("/metadata_url", "Give either the address of the metadata or the metadata itself.")
+        raise InvalidInputError.at("/metadata_url", "Give either the address of the metadata or the metadata itself.")
     if url:
         return {"MetadataURL": clean_url(url, "/metadata_url", allow_loopback=allow_loopback)}
     check_metadata(xml, allow_loopback=allow_loopback)
@@ -77,10 +77,10 @@ def clean_domains(value: str) -> list[str]:
     for word in _words(value):
         domain = _idna(word.removeprefix("@"))
         if not _DOMAIN.fullmatch(domain):
-            raise _refusal("/domains", f"This is no mail domain: {word[:80]}")
+            raise InvalidInputError.at("/domains", f"This is no mail domain: {word[:80]}")
         found.add(domain)
     if len(found) > MAX_DOMAINS:
-        raise _refusal("/domains", f"{MAX_DOMAINS} domains are the most.")
+        raise InvalidInputError.at("/domains", f"{MAX_DOMAINS} domains are the most.")
     return sorted(found)
 
 
@@ -104,16 +104,18 @@ def clean_url(value: str, pointer: str, *, allow_loopback: bool = False) -> str:
     """Give an https address without user, fragment and blanks; with ``allow_loopback`` plain http to this machine as well."""
     text = value.strip()
     if not text:
-        raise _refusal(pointer, "This is required.")
+        raise InvalidInputError.at(pointer, "This is required.")
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        raise _refusal(pointer, "This is no address.") from None
+        raise InvalidInputError.at(pointer, "This is no address.") from None
     if not _VISIBLE.fullmatch(text) or len(text) > MAX_URL or not host or parts.username is not None or "#" in text:
-        raise _refusal(pointer, f"This is an address of at most {MAX_URL} characters, without a user name and without '#'.")
+        raise InvalidInputError.at(
+            pointer, f"This is an address of at most {MAX_URL} characters, without a user name and without '#'."
+        )
     if parts.scheme != "https" and not (allow_loopback and parts.scheme == "http" and _is_loopback(host)):
-        raise _refusal(pointer, "The address begins with https://.")
+        raise InvalidInputError.at(pointer, "The address begins with https://.")
     return text
 
 
@@ -181,16 +183,16 @@ def _words(value: str) -> list[str]:
 def _clean_scopes(value: str) -> str:
     text = " ".join(_words(value)) or SCOPES
     if not _SCOPES.fullmatch(text) or "openid" not in text.split():
-        raise _refusal("/scopes", "Scopes are words with blanks between them, and openid is one of them.")
+        raise InvalidInputError.at("/scopes", "Scopes are words with blanks between them, and openid is one of them.")
     return text
 
 
 def _visible(value: str, pointer: str, limit: int) -> str:
     text = value.strip()
     if not text:
-        raise _refusal(pointer, "This is required.")
+        raise InvalidInputError.at(pointer, "This is required.")
     if len(text) > limit or not _VISIBLE.fullmatch(text):
-        raise _refusal(pointer, f"At most {limit} characters, without blanks.")
+        raise InvalidInputError.at(pointer, f"At most {limit} characters, without blanks.")
     return text
 
 
@@ -210,8 +212,4 @@ def _noted(errors: list[FieldError], read: Callable[[], str]) -> str:
 
 
 def _bad_xml(why: str) -> InvalidInputError:
-    return _refusal("/metadata_xml", why)
-
-
-def _refusal(pointer: str, why: str) -> InvalidInputError:
-    return InvalidInputError(why, errors=(FieldError(pointer, why),))
+    return InvalidInputError.at("/metadata_xml", why)

@@ -40,7 +40,7 @@ def read(typed: Typed, row: Connection | None) -> dict[str, Any]:
     Raises one InvalidInputError that names every bad field.
     """
     if typed.kind not in ConnectionKind.values:
-        raise _refusal("/kind", "Choose SAML or OpenID Connect.")
+        raise InvalidInputError.at("/kind", "Choose SAML or OpenID Connect.")
     local = bool(settings.AWS_ENDPOINT_URL)  # a stand-in may be shown a provider on this machine; AWS could not reach it
     errors: list[FieldError] = []
     clean: dict[str, Any] = {"kind": typed.kind}
@@ -72,12 +72,8 @@ def _secret(typed: Typed, row: Connection | None) -> str:
     if typed.client_secret.strip():
         return seal(details_of.clean_secret(typed.client_secret).encode(), purpose=SECRET_PURPOSE)
     if row is None or row.kind != ConnectionKind.OIDC:
-        raise _refusal("/client_secret", "This is required.")
+        raise InvalidInputError.at("/client_secret", "This is required.")
     if (row.details.get("oidc_issuer"), row.details.get("client_id")) != (typed.issuer.strip(), typed.client_id.strip()):
         # It would be sent to whoever answers at the new address.
-        raise _refusal("/client_secret", "Enter the secret again: the issuer or the client is another one.")
+        raise InvalidInputError.at("/client_secret", "Enter the secret again: the issuer or the client is another one.")
     return row.secret
-
-
-def _refusal(pointer: str, why: str) -> InvalidInputError:
-    return InvalidInputError(why, errors=(FieldError(pointer, why),))

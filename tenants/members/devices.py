@@ -18,7 +18,7 @@ from django_otp.oath import hotp
 
 from core.actors import Actor
 from core.audit.services import record
-from core.errors import ConflictError, FieldError, InvalidInputError
+from core.errors import ConflictError, InvalidInputError
 from tenants.ciphers import SealBrokenError, seal, unseal
 from tenants.members.models import Device, Member, MemberPolicy, MemberState
 from tenants.members.services import StaleMemberError, end_sessions, locked
@@ -136,4 +136,4 @@ def _plain(secret: str) -> bytes:
 
 def _wrong() -> InvalidInputError:
     why = "That code is not right. Each code works once and for about a minute: wait for the next one."
-    return InvalidInputError(why, errors=(FieldError("/code", why),))
+    return InvalidInputError.at("/code", why)

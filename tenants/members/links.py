@@ -11,7 +11,7 @@ import hashlib
 import secrets
 from datetime import timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from core.errors import ConflictError, DomainError
@@ -54,8 +54,7 @@ def digest_of(text: str) -> str:
 def find_expired_invitation(tenant_id: str, text: str) -> Member | None:
     """Give whose invitation this link was, if nothing but its time is over: who holds the text may hear that. None for every other link."""
     rows = Member.objects.filter(tenant_id=tenant_id, link_purpose=LinkPurpose.INVITATION, state=MemberState.INVITED)
-    digest = digest_of(text) if 0 < len(text) <= _LONGEST else ""
-    return rows.filter(link_digest=digest, link_expires_at__lte=timezone.now()).first() if digest else None
+    return _whose(rows.filter(link_expires_at__lte=timezone.now()), text)
 
 
 def get_by_link(tenant_id: str, text: str, *, lock: bool = False) -> Member:
@@ -63,13 +62,16 @@ def get_by_link(tenant_id: str, text: str, *, lock: bool = False) -> Member:
     rows = Member.objects.select_related("tenant__tier", "tenant__cell")
     if lock:
         rows = rows.select_for_update(of=("self",))
-    digest = digest_of(text) if 0 < len(text) <= _LONGEST else ""
-    member = rows.filter(tenant_id=tenant_id, link_digest=digest).first() if digest else None
+    member = _whose(rows.filter(tenant_id=tenant_id), text)
     if member is None or member.link_expires_at is None or member.link_expires_at <= timezone.now():
         raise LinkNotGoodError
     if member.state not in _GOOD_FOR.get(LinkPurpose(member.link_purpose), ()):
         raise LinkNotGoodError
     return member
+
+
+def _whose(rows: QuerySet[Member], text: str) -> Member | None:
+    return rows.filter(link_digest=digest_of(text)).first() if 0 < len(text) <= _LONGEST else None
 
 
 def claim(member: Member) -> None:

@@ -13,7 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from core.actors import Actor, ActorKind
-from core.errors import ConflictError, FieldError, ForbiddenError, InvalidInputError, NotFoundError
+from core.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from core.transitions import change_state
 from tenants.inputs import clean_email, clean_name, collect
 from tenants.lifecycle import SERVED
@@ -68,7 +68,7 @@ def invite(*, actor: Actor, tenant_id: str, email: str, role: str, name: str = "
     give; ConflictError while the tenant is not active.
     """
     if role not in Role.values:
-        raise _refusal("/role", "Choose a role.")
+        raise InvalidInputError.at("/role", "Choose a role.")
     clean = collect(
         {
             "email": lambda: clean_email(email, pointer="/email"),
@@ -80,7 +80,7 @@ def invite(*, actor: Actor, tenant_id: str, email: str, role: str, name: str = "
     with transaction.atomic():
         _require_authority(actor, tenant_id, role, "give this role")
         if selectors.find_by_address(tenant_id, clean["email"]) is not None:
-            raise _refusal("/email", "This person is a member already, or has been invited.")
+            raise InvalidInputError.at("/email", "This person is a member already, or has been invited.")
         member = _write(actor, tenant, clean["email"], clean["name"], Role(role), is_first=False)
         want_mail(member, LinkPurpose.INVITATION)
         tell(member, "member.invited", actor, reason)
@@ -113,7 +113,7 @@ def change_role(
 ) -> Member:
     """Give a member another role, from their next request on. Nobody changes their own; the last owner stays one."""
     if role not in Role.values:
-        raise _refusal("/role", "Choose a role.")
+        raise InvalidInputError.at("/role", "Choose a role.")
     with transaction.atomic():
         member = locked(actor, tenant_id, member_id, revision, not_oneself="change your own role")
         _require_authority(actor, tenant_id, role, "give this role")
@@ -216,7 +216,7 @@ def _write(actor: Actor, tenant: Tenant, email: str, name: str, role: Role, *, i
         with transaction.atomic():
             member.save(force_insert=True)
     except IntegrityError:
-        raise _refusal("/email", "This person is a member already, or has been invited.") from None
+        raise InvalidInputError.at("/email", "This person is a member already, or has been invited.") from None
     if not is_first:
         _tell_engine(member)
     return member
@@ -318,7 +318,3 @@ def _require_another_owner(member: Member) -> None:
 def _raise_revision(member: Member) -> None:
     Member.objects.filter(pk=member.pk).update(revision=F("revision") + 1)
     member.revision += 1
-
-
-def _refusal(pointer: str, why: str) -> InvalidInputError:
-    return InvalidInputError(why, errors=(FieldError(pointer, why),))

@@ -69,13 +69,6 @@ class Visitor(Watched):
 
 
 @pytest.fixture
-def provider() -> Iterator[LocalProvider]:
-    made = LocalProvider()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
 def visit(browser: Browser, live_server: LiveServer, standin: StandIn, provider: LocalProvider) -> Iterator[Callable[..., Visitor]]:
     """Give a function that opens a browser at the portal; what it noticed fails the test."""
     opened: list[Visitor] = []

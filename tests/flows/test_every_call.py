@@ -6,19 +6,17 @@ on it cuts its list of them without saying where to go on, which the product tak
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from core.aws.session import forget_credentials
 from tenants.models import Cell
 from tests import faults
 from tests.faults import Crash
 from tests.flows.eyes import Eyes
 from tests.flows.scenarios import SCENARIOS
 from tests.flows.surviving import calls_of, ending_of, survive
-from tests.services import REGION, StandIn
+from tests.services import StandIn, stand_on
 
 if TYPE_CHECKING:
     from controlplane.embedded.bootstrap import Footing
@@ -29,13 +27,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.long]
 @pytest.fixture
 def footing(standin: StandIn) -> Footing:
     """User and role, made anew in the emptied stand-in; the process now works as that user."""
-    from controlplane.embedded.bootstrap import prepare  # reads Django's models by way of the policies
-
     standin.empty()
-    made = prepare(standin.endpoint_url, REGION, {})
-    os.environ.update(AWS_ACCESS_KEY_ID=made.access_key_id, AWS_SECRET_ACCESS_KEY=made.secret_access_key)
-    forget_credentials()
-    return made
+    return stand_on(standin)
 
 
 @pytest.mark.parametrize("name", list(SCENARIOS))

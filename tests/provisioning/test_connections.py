@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +18,6 @@ if TYPE_CHECKING:
     from controlplane.embedded.bootstrap import Footing
     from core.aws.session import Aws
     from tenants.models import Tenant
-
-
-@pytest.fixture
-def provider() -> Iterator[LocalProvider]:
-    made = LocalProvider()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

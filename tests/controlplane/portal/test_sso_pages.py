@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,13 +29,6 @@ WRONG = "The address or the password is not right."
 @pytest.fixture(autouse=True)
 def _fresh_counts(clean_redis: redis.Redis) -> None:
     """Nobody has failed yet."""
-
-
-@pytest.fixture
-def provider() -> Iterator[LocalProvider]:
-    made = LocalProvider()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -30,13 +29,6 @@ REFUSED = "did not let you in here"
 @pytest.fixture(autouse=True)
 def _fresh_counts(clean_redis: redis.Redis) -> None:
     """Nobody has failed yet."""
-
-
-@pytest.fixture
-def provider() -> Iterator[LocalProvider]:
-    made = LocalProvider()
-    yield made
-    made.stop()
 
 
 @pytest.fixture
