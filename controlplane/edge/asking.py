@@ -1,0 +1,81 @@
+"""What a door asks, and what it is told. Plain values; no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from tenants.keys.codes import Code
+from tenants.limits.decision import Decision
+
+
+class Trouble(StrEnum):
+    """Why there is no answer from the limits: the edge does not know, which is neither the caller's fault nor a reason to let anybody in."""
+
+    NONE = ""
+    UNHEARD = "unheard"
+    """Redis has not been heard from for longer than the bound, and the tier is closed, or the tenant is not known here."""
+    UNBUILT = "unbuilt"
+    """The projection is missing or being rebuilt."""
+
+
+@dataclass(slots=True)
+class Ask:
+    """One question. ``text`` is the key as presented, never kept; ``address`` is the caller's, as the door knows it, empty for none.
+
+    ``scopes`` are all needed. ``lease_id`` names a request in flight; without one, limits of requests in flight are not asked.
+    """
+
+    text: bytes = field(repr=False)
+    cost: int = 1
+    scopes: tuple[str, ...] = ()
+    address: str = ""
+    lease_id: str = ""
+
+
+class Limiting(Protocol):
+    """How the limits stood when a request was decided. Both are made when they are asked for: most requests need one of them."""
+
+    @property
+    def decision(self) -> Decision:
+        """The decision, whole."""
+
+    @property
+    def lines(self) -> bytes:
+        """The decision as header lines, each ended by CRLF, ready to be put into an answer (:mod:`tenants.limits.headers`)."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """One answer. Ids are empty, and ``number`` is 0, for a key that is not known.
+
+    ``limiting`` is there when limits were asked, admitted or not. ``scopes`` are the key's. With ``trouble`` no code counts: a door answers that it
+    cannot say (503, ``Retry-After: 1``), and lets nobody in.
+    """
+
+    code: Code
+    tenant_id: str = ""
+    key_id: str = ""
+    number: int = 0
+    scopes: tuple[str, ...] = ()
+    limiting: Limiting | None = None
+    trouble: Trouble = Trouble.NONE
+
+    @property
+    def is_admitted(self) -> bool:
+        """Whether the request may go on."""
+        return self.code is Code.VALID and not self.trouble
+
+
+class Judging(Protocol):
+    """What doors need of the judge (:class:`controlplane.edge.judge.Judge`)."""
+
+    def ask(self, ask: Ask) -> Verdict | None:
+        """Answer from what is at hand, without waiting; None when Redis must be asked, for which :meth:`decide` is there."""
+
+    async def decide(self, ask: Ask) -> Verdict:
+        """Answer, and ask Redis where that is needed. Never raises for a Redis that is away: that is a verdict's ``trouble``."""
+
+    async def give_back(self, tenant_id: str, key_id: str, lease_id: str) -> None:
+        """End a request in flight. Repeatable, and harmless for one that has ended."""
