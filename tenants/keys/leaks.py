@@ -68,7 +68,7 @@ def take_report(*, actor: Actor, body_digest: str, findings: Sequence[Finding]) 
 def find_versions(texts: Collection[str]) -> dict[str, KeyVersion]:
     """Give, by text, the version that each belongs to; a text that is nobody's is absent. No query for texts with a wrong checksum."""
     ours = [token for token in map(tokens.parse_token, texts) if token is not None]
-    foreign = {hashed: text for text in texts if (hashed := verification.foreign_hash(text))}
+    foreign = {hashed: text for text in texts if (hashed := tokens.foreign_hash(text))}
     found: dict[str, KeyVersion] = {}
     for part in _chunks(ours):
         rows = _rows_of(part)

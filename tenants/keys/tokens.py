@@ -22,6 +22,8 @@ PUBLIC_LENGTH = 16
 SECRET_LENGTH = 33
 """33 characters of 62 are 196 bits; the floor is 192 (``docs/keys.md``)."""
 CHECKSUM_LENGTH = 6
+SHORTEST_FOREIGN, LONGEST_FOREIGN = 8, 512
+"""How long a key from elsewhere may be."""
 BRAND_SHAPE = r"[a-z][a-z0-9]{1,15}"
 ENVIRONMENT_SHAPE = r"[a-z]{2,12}"
 PATTERN = rf"{BRAND_SHAPE}_{ENVIRONMENT_SHAPE}_[0-9A-Za-z]{{{PUBLIC_LENGTH}}}_[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}"
@@ -84,6 +86,13 @@ def parse_token(text: str) -> Token | None:
 def looks_like_ours(text: str) -> bool:
     """Say whether a text has the shape of our keys, right checksum or not."""
     return _TOKEN.fullmatch(text) is not None
+
+
+def foreign_hash(text: str) -> str:
+    """The SHA-256 under which a key from elsewhere would have been imported; empty for a text that cannot be one, as it is ours or too short."""
+    if not SHORTEST_FOREIGN <= len(text) <= LONGEST_FOREIGN or looks_like_ours(text):
+        return ""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def checksum_of(body: str) -> str:

@@ -6,7 +6,6 @@ answer NOT_FOUND; who holds the right text of a key that is over, switched off o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +20,6 @@ from tenants.keys.models import ApiKey, KeyState, KeyVersion, Stage
 from tenants.lifecycle import SERVED
 
 MOST_CANDIDATES = 8
-SHORTEST_FOREIGN, LONGEST_FOREIGN = 8, 512
 _NOBODYS_DIGEST = "0" * 64
 
 
@@ -55,17 +53,10 @@ def verify(text: str, *, scopes: Collection[str] = (), address: str = "", now: d
 def belongs(text: str, version: KeyVersion) -> bool:
     """Say whether a version is this text's, in a time that does not depend on where they differ. An unknown pepper fails closed.
 
-    Of an imported version ``text`` is the SHA-256 that :func:`foreign_hash` gives.
+    Of an imported version ``text`` is the SHA-256 that :func:`tokens.foreign_hash` gives.
     """
     pepper = settings.KEY_PEPPERS.get(version.pepper_id)
     return pepper is not None and tokens.matches(text, pepper, version.digest)
-
-
-def foreign_hash(text: str) -> str:
-    """The SHA-256 under which a key from elsewhere would have been imported; empty for a text that cannot be one, as it is ours or too short."""
-    if not SHORTEST_FOREIGN <= len(text) <= LONGEST_FOREIGN or tokens.looks_like_ours(text):
-        return ""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _code(key: ApiKey, version: KeyVersion, scopes: Collection[str], address: str, now: datetime) -> Code:
@@ -100,5 +91,5 @@ def _find(text: str) -> KeyVersion | None:
 
 def _find_foreign(text: str) -> KeyVersion | None:
     """A text that is not of our shape can only be an imported key."""
-    hashed = foreign_hash(text)
+    hashed = tokens.foreign_hash(text)
     return selectors.find_imported(hashed) if hashed else None

@@ -15,6 +15,8 @@ from tenants.limits.judgement import REQUESTS, Standing
 SECOND_US = 1_000_000
 MOST = 999_999_999_999_999
 """The largest whole number of a structured field: fifteen digits."""
+ROOM = 1_000_000
+"""How much may be added to the numbers of a template."""
 
 
 def headers_of(decision: Decision) -> list[tuple[str, str]]:
@@ -38,6 +40,23 @@ def headers_of(decision: Decision) -> list[tuple[str, str]]:
     return headers
 
 
+def template_of(decision: Decision) -> tuple[bytes, tuple[int, ...]]:
+    """Give the same headers as lines, each ended by CRLF, with ``%d`` for what remains, and what remains: first of each limit, then of the tightest.
+
+    For whoever holds tokens of this decision and answers many requests under it: ``template % numbers`` is what they cost.
+    """
+    lines = []
+    for name, value in headers_of(decision):
+        if name == "RateLimit":
+            value = ", ".join(_standing(standing, "%d") for standing in decision.standings)
+        elif name == "X-RateLimit-Remaining":
+            value = "%d"
+        lines.append(f"{name}: {value}\r\n")
+    tightest = decision.tightest
+    shown = [*decision.standings, tightest] if tightest is not None else []
+    return "".join(lines).encode("ascii"), tuple(min(standing.remaining, MOST - ROOM) for standing in shown)
+
+
 def retry_after_seconds(decision: Decision) -> int | None:
     """Whole seconds to wait before asking again, at least 1; None for an admitted request, and where waiting will never help."""
     if decision.is_admitted or decision.retry_after_us is None:
@@ -51,8 +70,9 @@ def _policy(standing: Standing) -> str:
     return f'"{standing.name}";q={_number(standing.quota)}{unit}{window}'
 
 
-def _standing(standing: Standing) -> str:
-    return f'"{standing.name}";r={_number(standing.remaining)};t={_number(_seconds(standing.reset_after_us))}'
+def _standing(standing: Standing, remaining: str = "") -> str:
+    remaining = remaining or _number(standing.remaining)
+    return f'"{standing.name}";r={remaining};t={_number(_seconds(standing.reset_after_us))}'
 
 
 def _seconds(microseconds: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tenants.limits.calendar import Period
 from tenants.limits.concurrency import Concurrency
 from tenants.limits.decision import decide
-from tenants.limits.headers import headers_of, retry_after_seconds
+from tenants.limits.headers import headers_of, retry_after_seconds, template_of
 from tenants.limits.quotas import Quota
 from tenants.limits.rates import Rate
 
@@ -43,6 +44,20 @@ def test_what_can_never_be_admitted_is_not_told_to_wait() -> None:
     decision, _ = decide(LIMITS[:1], {}, NOW, cost=26)
     assert (decision.is_admitted, retry_after_seconds(decision)) == (False, None)
     assert "Retry-After" not in dict(headers_of(decision))
+
+
+@given(st.integers(0, 24), st.integers(0, 50), st.integers(0, 1_000))
+def test_a_template_gives_the_same_headers(spent: int, cost: int, left: int) -> None:
+    _, states = decide(LIMITS, {}, NOW, cost=spent, lease_id="r1")
+    decision, _ = decide(LIMITS[:2], states, NOW, cost=cost)
+    template, numbers = template_of(decision)
+    later = replace(decision, standings=tuple(replace(one, remaining=one.remaining + left) for one in decision.standings))
+    wanted = "".join(f"{name}: {value}\r\n" for name, value in headers_of(later))
+    assert template % tuple(number + left for number in numbers) == wanted.encode()
+
+
+def test_no_limits_no_template() -> None:
+    assert template_of(decide([], {}, NOW)[0]) == (b"", ())
 
 
 def test_no_limits_no_headers() -> None:

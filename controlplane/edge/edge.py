@@ -1,0 +1,54 @@
+"""The parts of one edge process, put together: what it knows, what it hears, what it counts, and the judge that doors ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+
+from controlplane.edge.flushing import Flushing
+from controlplane.edge.hearing import BOUND_SECONDS, Hearing
+from controlplane.edge.judge import Judge
+from controlplane.edge.known import MOST_KEYS, Known
+from tenants.usage.tally import Tally
+
+
+class Edge:
+    """One process's edge, for one event loop: ``judge`` answers, ``hearing`` says whether it knows, ``tally`` counts.
+
+    ``peppers`` are those of the keys, by number. ``capacity`` is what the whole platform gives out in cost a second, 0 to share nothing;
+    ``processes`` is how many edge processes share the limits while Redis is away.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        peppers: Mapping[int, bytes],
+        *,
+        capacity: int = 0,
+        processes: int = 1,
+        most_keys: int = MOST_KEYS,
+        bound_seconds: float = BOUND_SECONDS,
+        lock: AbstractContextManager[object] | None = None,
+        tally: Tally | None = None,
+    ) -> None:
+        self.tally = tally or Tally()
+        self.known = Known(peppers, most=most_keys, lock=lock)
+        self.hearing = Hearing(url, self.known, bound_seconds=bound_seconds)
+        self.judge = Judge(self.known, self.hearing, self.tally, capacity=capacity, processes=processes)
+        self.flushing = Flushing(self.known, self.tally)
+
+    async def open(self, *, within_seconds: float = 0.0) -> bool:
+        """Begin to listen; waits so long for a projection and says whether there is one. Without one everything is refused, not unknown."""
+        self.hearing.start()
+        self.flushing.start()
+        try:
+            await asyncio.wait_for(self.hearing.ready(), within_seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Hand in what was counted, and end."""
+        await self.flushing.stop()
+        await self.hearing.stop()

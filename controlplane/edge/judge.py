@@ -1,0 +1,209 @@
+"""One question, one answer: whose key is it, is it good for this, and do its limits have room. What every door asks.
+
+:meth:`Judge.ask` answers from what this process has at hand, without waiting; :meth:`Judge.decide` asks Redis for what is missing. The order is
+that of :mod:`tenants.keys.verification`: the text, tenant and key, the version's time, address, scopes; then the limits. Nothing is spent by a
+request that is refused.
+
+While Redis is not heard within the bound, nothing new is learnt. A tenant whose tier is *open* goes on with the keys and limits that were
+known last, each process with its part of the rate, for :data:`OPEN_SECONDS` at most; of all others it is said that the edge does not know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import time
+from hashlib import blake2b
+from time import monotonic
+
+from redis.exceptions import RedisError
+
+from controlplane.edge.alone import Alone
+from controlplane.edge.asking import Ask, Trouble, Verdict
+from controlplane.edge.hearing import Hearing
+from controlplane.edge.known import Known, KnownKey, UnbuiltError
+from controlplane.edge.leases import Held, Lease
+from controlplane.edge.line import AwayError, Script
+from tenants.facts import FailPolicy
+from tenants.keys import cidrs
+from tenants.keys.codes import Code
+from tenants.limits import spending
+from tenants.usage.tally import Tally
+
+logger = logging.getLogger(__name__)
+TELL_SECONDS = 10.0
+PATIENCE_SECONDS = 0.25
+OPEN_SECONDS = 300.0
+"""For how long an open tier is served by a process that hears nothing."""
+VALID = Code.VALID  # looking a member up by its enumeration's name takes a tenth of the time of a decision
+TURNS = 8
+"""How often a request waits for somebody else's draw before it draws for itself."""
+
+
+class Judge:
+    """The judge of one process, for one event loop."""
+
+    def __init__(self, known: Known, hearing: Hearing, tally: Tally, *, capacity: int = 0, processes: int = 1) -> None:
+        self.known, self.hearing, self.tally = known, hearing, tally
+        self._capacity = capacity
+        self._salt = known.salt
+        self._alone = Alone(processes)
+        self._told_at = -TELL_SECONDS
+        self._spend = Script.of(spending.SCRIPT)
+        self._give_back = Script.of(spending.GIVE_BACK)
+
+    def ask(self, ask: Ask) -> Verdict | None:
+        """Answer from what is at hand, without waiting; None when Redis must be asked."""
+        now = monotonic()
+        if now >= self.hearing.heard_until:
+            return None
+        key = self.known.keys.get(blake2b(self._salt + ask.text).digest())
+        if key is None:
+            return None if self.known.may_be_a_key(ask.text) else Verdict(Code.NOT_FOUND)
+        tenant, lease = key.tenant, key.lease
+        if now >= key.until or (tenant is not None and tenant.is_stale):
+            return None
+        code = key.code if key.code is not VALID or not (key.networks or ask.scopes) else self._fits(key, ask)
+        if code is not VALID or lease is None:
+            return self._refused(key, code)
+        cost = ask.cost
+        if ask.lease_id:
+            return None
+        if lease.left >= cost and now < lease.lapses:
+            lease.left = left = lease.left - cost
+            count = key.count
+            if not count.calls:
+                self.tally.begun.append(count)
+            count.calls += 1
+            count.cost += cost
+            return Verdict(VALID, key.tenant_id, key.key_id, key.number, key.scopes, Held(lease.snapshot, left))
+        refusal = lease.refusal(cost, now)
+        return self._limited(key, ask, refusal) if refusal is not None else None
+
+    async def decide(self, ask: Ask) -> Verdict:
+        """Answer, and ask Redis where that is needed. Never raises for a Redis that is away."""
+        for is_last in (False, True):
+            if not self.hearing.is_heard():
+                break
+            try:
+                return self.ask(ask) or await self._decide(ask)
+            except UnbuiltError:
+                break
+            except AwayError:
+                # A connection that was cut is back in no time: a request is held for that, and is not refused for it.
+                if is_last or not await self.hearing.is_back(PATIENCE_SECONDS):
+                    break
+            except RedisError as error:  # it answered, and took nothing: out of memory, read-only
+                self._tell(error)
+                break
+        return self._unheard(ask)
+
+    async def _decide(self, ask: Ask) -> Verdict:
+        self._alone.forget()
+        key = await self._known_key(ask.text)
+        code = key.code if key.code is not VALID else self._fits(key, ask)
+        if code is not VALID or key.lease is None:
+            return self._refused(key, code)
+        return self._limited(key, ask, await self._draw(key.lease, ask))
+
+    async def give_back(self, tenant_id: str, key_id: str, lease_id: str) -> None:
+        """End a request in flight. Harmless for one that has ended, and while Redis is away: then its lease runs out."""
+        line = self.known.line
+        if line is None:
+            return
+        try:
+            await line.run(self._give_back, *spending.give_back_arguments(tenant_id, key_id, lease_id))
+        except (AwayError, RedisError):
+            return
+
+    def _tell(self, error: RedisError) -> None:
+        """Say that Redis refuses, now and then: it may do so for every request."""
+        now = time.monotonic()
+        if now - self._told_at > TELL_SECONDS:
+            self._told_at = now
+            logger.error("Redis refuses", extra={"error": str(error)})
+
+    async def _known_key(self, text: bytes) -> KnownKey:
+        key = self.known.find(text)
+        if key is None or time.monotonic() >= key.until or (key.tenant is not None and key.tenant.is_stale):
+            key = await self.known.read(text)
+        return key
+
+    @staticmethod
+    def _fits(key: KnownKey, ask: Ask) -> Code:
+        """Whether the request comes from where the key may be used, and asks for no more than it may do."""
+        if key.networks:
+            try:
+                address = cidrs.unmapped(ipaddress.ip_address(ask.address))
+            except ValueError:
+                return Code.FORBIDDEN
+            if not any(address.version == network.version and address in network for network in key.networks):
+                return Code.FORBIDDEN
+        return VALID if not ask.scopes or set(ask.scopes) <= set(key.scopes) else Code.INSUFFICIENT_PERMISSIONS
+
+    def _refused(self, key: KnownKey, code: Code) -> Verdict:
+        if key.tenant is None:
+            return Verdict(code)
+        self.tally.count(key.tenant.id, key.key_id, key.number, code.value, "", 1)
+        return Verdict(code, key.tenant.id, key.key_id, key.number, key.scopes)
+
+    def _limited(self, key: KnownKey, ask: Ask, held: Held) -> Verdict:
+        """The verdict of the limits, counted."""
+        code = held.snapshot.code
+        self.tally.count(key.tenant_id, key.key_id, key.number, code.value, held.snapshot.refused_by, ask.cost)
+        return Verdict(code, key.tenant_id, key.key_id, key.number, key.scopes, held)
+
+    async def _draw(self, lease: Lease, ask: Ask) -> Held:
+        """Ask the limits in Redis, one question a lease at a time: whoever comes meanwhile waits, and lives on what was drawn."""
+        if ask.lease_id:
+            return await self._draw_once(lease, ask)
+        for _ in range(TURNS):
+            if lease.drawing is None:
+                break
+            lease.waiting += ask.cost
+            try:
+                await lease.drawing.wait()
+            finally:
+                lease.waiting -= ask.cost
+            now = time.monotonic()
+            with self.known.lock:
+                held = lease.take(ask.cost, now) or lease.refusal(ask.cost, now)
+            if held is not None:
+                return held
+        return await self._draw_alone(lease, ask)
+
+    async def _draw_alone(self, lease: Lease, ask: Ask) -> Held:
+        drawing = lease.drawing = asyncio.Event()
+        try:
+            return await self._draw_once(lease, ask)
+        finally:
+            drawing.set()
+            if lease.drawing is drawing:
+                lease.drawing = None
+
+    async def _draw_once(self, lease: Lease, ask: Ask) -> Held:
+        line = self.known.line
+        if line is None:
+            raise AwayError("there is no line to Redis yet")
+        asked_at = time.monotonic()
+        with self.known.lock:
+            bill = lease.bill(ask.cost, asked_at, lease_id=ask.lease_id, capacity=self._capacity)
+        drawn = spending.read_reply(bill, await line.run(self._spend, *spending.arguments(bill)))
+        with self.known.lock:
+            return lease.fill(bill, drawn, asked_at)
+
+    def _unheard(self, ask: Ask) -> Verdict:
+        """What the tenant's tier says for the time in which nothing is heard."""
+        key, now = self.known.find(ask.text), time.monotonic()
+        line = self.known.line
+        trouble = Trouble.UNBUILT if line is not None and line.is_open and self.known.epoch is None else Trouble.UNHEARD
+        if key is None or key.tenant is None or now - self.hearing.heard_at > OPEN_SECONDS:
+            return Verdict(Code.NOT_FOUND, trouble=trouble)
+        if key.tenant.record.limits.fail_policy is not FailPolicy.OPEN:
+            return Verdict(Code.NOT_FOUND, key.tenant.id, key.key_id, key.number, trouble=trouble)
+        code = Code.EXPIRED if key.code is VALID and now >= key.ends else key.code
+        code = self._fits(key, ask) if code is VALID else code
+        if code is not VALID or key.lease is None:
+            return self._refused(key, code)
+        return self._limited(key, ask, self._alone.decide(key.lease, ask))

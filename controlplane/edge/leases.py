@@ -1,0 +1,164 @@
+"""Tokens of a tenant's limits, drawn ahead: a busy tenant costs Redis almost nothing, a quiet one a single question.
+
+A lease holds tokens that are already charged, so none is ever granted twice, however many processes draw. The error is on the side of refusing:
+tokens that were drawn and not used within a tenth of a second lapse. Of rates they are lost; of quotas they are given back with the next draw.
+How many are drawn at once doubles while a tenant uses them up in time, and halves when it does not. A refusal is remembered until waiting
+would help, a second at most, so that a flood costs Redis nothing either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from tenants.keys.codes import Code
+from tenants.limits import headers
+from tenants.limits.decision import Decision
+from tenants.limits.effective import KeyLimits, Limits
+from tenants.limits.spending import Bill, Drawn, Periods, Returned
+
+LAPSE_SECONDS = 0.1
+MOST = 1_024
+"""Tokens in one lease at most: what one process may keep from the others for a tenth of a second."""
+REMEMBERED_SECONDS = 1.0
+MOST_RETURNED = 8
+"""Lapsed leases that are remembered to be given back: more than one only when limits change faster than anybody asks."""
+
+
+class Snapshot:
+    """What was said of the limits at one moment, and the shape of its headers; made once, when asked for, for all requests that live on it."""
+
+    __slots__ = ("_bases", "_decision", "_source", "_template", "code", "refused_by")
+
+    def __init__(self, source: Drawn | Decision) -> None:
+        self._source = source
+        self.code, self.refused_by = source.code, source.refused_by
+        self._decision: Decision | None = None
+        self._template = b""
+        self._bases: tuple[int, ...] = ()
+
+    @property
+    def decision(self) -> Decision:
+        """The decision, whole."""
+        if self._decision is None:
+            self._decision = self._source.decision if isinstance(self._source, Drawn) else self._source
+        return self._decision
+
+    def decision_with(self, left: int) -> Decision:
+        """Give the decision with so many more tokens remaining of each limit."""
+        if not left:
+            return self.decision
+        return replace(
+            self.decision, standings=tuple(replace(one, remaining=one.remaining + left) for one in self.decision.standings)
+        )
+
+    def lines_with(self, left: int) -> bytes:
+        """Give the headers of :meth:`decision_with` as lines."""
+        if not self._template:
+            self._template, self._bases = headers.template_of(self.decision)
+        return self._template % tuple([base + left for base in self._bases])
+
+
+class Held:
+    """How limits stood when something was decided: what was said last, and what was left in the lease then."""
+
+    __slots__ = ("_left", "snapshot")
+
+    def __init__(self, snapshot: Snapshot, left: int) -> None:
+        self.snapshot, self._left = snapshot, left
+
+    @property
+    def decision(self) -> Decision:
+        """The decision, with what the lease still held counted as remaining."""
+        return self.snapshot.decision_with(self._left)
+
+    @property
+    def lines(self) -> bytes:
+        """Header lines of :attr:`decision`."""
+        return self.snapshot.lines_with(self._left)
+
+
+NOTHING = Snapshot(Decision(Code.VALID, 0, "", 0, (), 0))
+"""What was said before anybody was asked."""
+
+
+class Lease:
+    """The tokens of one tenant, or of one key with limits of its own, in this process. Times are of the monotonic clock, in seconds."""
+
+    __slots__ = (
+        "_returned", "_size", "drawing", "key_id", "key_limits", "lapses", "left", "limits", "periods", "refused", "refused_cost", "refused_until",
+        "snapshot", "tenant_id", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, tenant_id: str, key_id: str) -> None:
+        self.tenant_id, self.key_id = tenant_id, key_id
+        self.limits: Limits | None = None
+        self.key_limits: KeyLimits | None = None
+        self.left, self.lapses = 0, 0.0
+        self.refused_until, self.refused_cost = 0.0, 0
+        self.snapshot = NOTHING
+        self.refused: Held | None = None
+        self.drawing: asyncio.Event | None = None
+        self.waiting = 0
+        self.periods: Periods = (0, 0, 0, 0)
+        self._size = 0
+        self._returned: tuple[Returned, ...] = ()
+
+    def hold_to(self, limits: Limits, key_limits: KeyLimits | None) -> None:
+        """Take up the limits that hold now. When they have changed, what was drawn or refused under the old ones counts no more."""
+        if (limits, key_limits) != (self.limits, self.key_limits):
+            self.limits, self.key_limits = limits, key_limits
+            self._give_up()
+            self.refused_until = 0.0
+
+    def take(self, cost: int, now: float) -> Held | None:
+        """Take tokens that are here; None when there are too few."""
+        if self.left >= cost and now < self.lapses:
+            self.left -= cost
+            return Held(self.snapshot, self.left)
+        return None
+
+    def refusal(self, cost: int, now: float) -> Held | None:
+        """Give the refusal that still holds for such a cost, if there is one."""
+        return self.refused if now < self.refused_until and cost >= self.refused_cost else None
+
+    def bill(self, cost: int, now: float, *, lease_id: str = "", capacity: int = 0) -> Bill:
+        """Give the next draw: for this request, for those that wait, and ahead. What lapsed of quotas is given back in it.
+
+        A draw whose answer is lost may have given it back or not; it is not offered again, so that it never counts twice.
+        """
+        assert self.limits is not None
+        if lease_id:
+            return Bill(self.tenant_id, self.limits, self.key_id, self.key_limits, cost, lease_id=lease_id, capacity=capacity)
+        is_used_up = self.left == 0 and now < self.lapses + LAPSE_SECONDS
+        self._size = min(max(1, self._size * 2), self._most(self.limits)) if is_used_up else self._size // 2
+        self._give_up()
+        returned, self._returned = self._returned, ()
+        extra = min(max(self._size, self.waiting), MOST)
+        return Bill(self.tenant_id, self.limits, self.key_id, self.key_limits, cost, extra, returned=returned, capacity=capacity)
+
+    def fill(self, bill: Bill, drawn: Drawn, asked_at: float) -> Held:
+        """Take up what a draw gave, for the request that it was for."""
+        snapshot = Snapshot(drawn)
+        if drawn.is_admitted:
+            if not bill.lease_id:
+                self._give_up()  # of somebody who drew at the same time
+                self.left, self.lapses, self.snapshot, self.periods = drawn.extra, asked_at + LAPSE_SECONDS, snapshot, drawn.periods
+            return Held(snapshot, drawn.extra)
+        held = Held(snapshot, 0)
+        if not bill.lease_id:
+            retry_us = drawn.retry_after_us
+            seconds = REMEMBERED_SECONDS if retry_us is None else min(REMEMBERED_SECONDS, retry_us / 1e6)
+            self.refused, self.refused_cost, self.refused_until = held, bill.cost, asked_at + seconds
+        return held
+
+    def _give_up(self) -> None:
+        """Let what is left lapse; of quotas it is remembered, to be given back."""
+        if self.left and any(self.periods):
+            self._returned = (*self._returned, Returned(self.left, self.periods))[-MOST_RETURNED:]
+        self.left = 0
+
+    @staticmethod
+    def _most(limits: Limits) -> int:
+        """More than the rate brings in the life of a lease would only lapse."""
+        return max(1, min(MOST, int(limits.rate_per_second * LAPSE_SECONDS) or 1))

@@ -1,0 +1,159 @@
+"""The edge's line to Redis: one connection, on which what is asked in one turn of the event loop goes out together.
+
+Answers come back in the order of the questions, so a thousand requests that wait cost one connection and few system calls. The connection and
+its parser are redis-py's; there is nothing here that tries again, because whoever asks must know that an answer may be missing. A line that
+broke stays broken: :mod:`controlplane.edge.hearing` opens the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from collections import deque
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.retry import Retry
+
+CONNECT_SECONDS = 1.0
+MOST_WAITING = 20_000
+"""Questions that may be open at once; more are refused, as a Redis that is so far behind is as good as away."""
+
+
+class AwayError(Exception):
+    """Redis did not answer. What was asked may have been done all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script and what Redis calls it."""
+
+    text: str
+    sha: str
+
+    @classmethod
+    def of(cls, text: str) -> Script:
+        """Give a script by its text."""
+        return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+class Line:
+    """One connection, to the Redis process with :attr:`run_id`. For one event loop."""
+
+    def __init__(self, connection: AbstractConnection, run_id: str) -> None:
+        self._connection = connection
+        self.run_id = run_id
+        self._unsent: list[tuple[Any, ...]] = []
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._is_sending = False
+        self._error: AwayError | None = None
+        self._loop = asyncio.get_running_loop()
+        self._reader = self._loop.create_task(self._read())
+
+    @classmethod
+    async def open(cls, url: str) -> Line:
+        """Open a line. Raises AwayError."""
+        connection, run_id = await connect(url)
+        return cls(connection, run_id)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be asked."""
+        return self._error is None
+
+    def call(self, *command: Any) -> asyncio.Future[Any]:
+        """Ask; the future ends with the reply, with a ResponseError of Redis's, or with AwayError."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        if self._error is not None or len(self._waiting) >= MOST_WAITING:
+            future.set_exception(self._error or AwayError("too much is waiting for Redis"))
+            return future
+        self._unsent.append(command)
+        self._waiting.append(future)
+        if not self._is_sending:
+            self._is_sending = True
+            self._loop.call_soon(lambda: self._loop.create_task(self._send()))
+        return future
+
+    async def run(self, script: Script, keys: Sequence[Any], arguments: Sequence[Any]) -> Any:
+        """Run a script; one that Redis does not know yet is sent whole. Raises AwayError, ResponseError."""
+        try:
+            return await self.call("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await self.call("EVAL", script.text, len(keys), *keys, *arguments)
+
+    async def close(self) -> None:
+        """Close it; whoever still waits is told that Redis is away. Repeatable."""
+        self._break(AwayError("the line was closed"))
+        self._reader.cancel()
+        await hang_up(self._connection)
+
+    async def _send(self) -> None:
+        try:
+            while self._unsent:
+                commands, self._unsent = self._unsent, []
+                await self._connection.send_packed_command(cast(Any, self._connection.pack_commands(commands)), check_health=False)
+        except (RedisError, OSError) as error:
+            self._break(AwayError(str(error)))
+        finally:
+            self._is_sending = False
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                reply = await self._connection.read_response(timeout=math.inf)
+            except ResponseError as error:
+                reply = error
+            except (RedisError, OSError) as error:
+                self._break(AwayError(str(error)))
+                return
+            if not self._waiting:
+                self._break(AwayError("Redis answered what nobody asked"))
+                return
+            future = self._waiting.popleft()
+            if future.done():
+                continue
+            if isinstance(reply, Exception):
+                future.set_exception(reply)
+            else:
+                future.set_result(reply)
+
+    def _break(self, error: AwayError) -> None:
+        self._error = self._error or error
+        self._unsent.clear()
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # whoever gave up waiting must not be told in the log
+
+
+async def connect(url: str) -> tuple[AbstractConnection, str]:
+    """Connect once, and ask which process answers; gives the connection and the ``run_id``. Raises AwayError."""
+    client = Redis.from_url(
+        url, socket_timeout=None, socket_connect_timeout=CONNECT_SECONDS, retry=Retry(NoBackoff(), 0), protocol=2
+    )
+    connection = cast(AbstractConnection, client.connection_pool.make_connection())  # type: ignore[no-untyped-call]
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await connection.connect()  # type: ignore[no-untyped-call]
+            await connection.send_command("INFO", "server", check_health=False)
+            told = await connection.read_response()
+    except (RedisError, OSError, TimeoutError) as error:
+        await hang_up(connection)
+        raise AwayError(str(error) or "Redis did not answer in time") from None
+    lines = dict(line.split(b":", 1) for line in bytes(told).split(b"\r\n") if b":" in line)
+    return connection, lines[b"run_id"].decode()
+
+
+async def hang_up(connection: AbstractConnection) -> None:
+    """End a connection, whatever state it is in."""
+    try:
+        await cast(Awaitable[None], connection.disconnect(nowait=True))
+    except (RedisError, OSError):
+        return
