@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 
 from controlplane.edge.flushing import Flushing
 from controlplane.edge.hearing import BOUND_SECONDS, Hearing
-from controlplane.edge.judge import Judge
+from controlplane.edge.judge import GIVE_BACK, SPEND, Judge
 from controlplane.edge.known import MOST_KEYS, Known
 from tenants.usage.tally import Tally
 
@@ -34,7 +34,7 @@ class Edge:
     ) -> None:
         self.tally = tally or Tally()
         self.known = Known(peppers, most=most_keys, lock=lock)
-        self.hearing = Hearing(url, self.known, bound_seconds=bound_seconds)
+        self.hearing = Hearing(url, self.known, scripts=(SPEND, GIVE_BACK), bound_seconds=bound_seconds)
         self.judge = Judge(self.known, self.hearing, self.tally, capacity=capacity, processes=processes)
         self.flushing = Flushing(self.known, self.tally)
 

@@ -45,7 +45,8 @@ class Flushing:
 
     async def flush(self) -> None:
         """Offer what was counted, the oldest batch first; what is not taken waits. Never raises for a Redis that is away."""
-        batch = self._tally.take()
+        with self._known.lock:
+            batch = self._tally.take()
         if batch is not None:
             self._waiting.append(batch)
         while len(self._waiting) > MOST:

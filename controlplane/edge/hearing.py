@@ -13,12 +13,13 @@ import json
 import logging
 import math
 import time
+from collections.abc import Sequence
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from controlplane.edge.known import Known
-from controlplane.edge.line import AwayError, Line, connect, hang_up
+from controlplane.edge.line import AwayError, Line, Script, connect, hang_up
 from tenants.limits.board import CHANGED, EPOCH
 from tenants.limits.projection import EPOCH_BYTES
 
@@ -33,8 +34,8 @@ RETRY_SECONDS = (0.05, 1.0)
 class Hearing:
     """Keeps one process's knowledge true, for one event loop. ``heard_until`` is of the monotonic clock."""
 
-    def __init__(self, url: str, known: Known, *, bound_seconds: float = BOUND_SECONDS) -> None:
-        self._url, self._known, self._bound = url, known, bound_seconds
+    def __init__(self, url: str, known: Known, *, scripts: Sequence[Script] = (), bound_seconds: float = BOUND_SECONDS) -> None:
+        self._url, self._known, self._scripts, self._bound = url, known, tuple(scripts), bound_seconds
         self.heard_at = -math.inf
         self.heard_until = -math.inf
         self._pongs: asyncio.Queue[None] = asyncio.Queue()
@@ -95,7 +96,7 @@ class Hearing:
         ear, run_id = await connect(self._url)
         line = None
         try:
-            line = await Line.open(self._url)
+            line = await Line.open(self._url, self._scripts)
             if line.run_id != run_id:
                 raise AwayError("two Redis processes answer at one address")
             await self._subscribe(ear)

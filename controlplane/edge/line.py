@@ -57,10 +57,16 @@ class Line:
         self._reader = self._loop.create_task(self._read())
 
     @classmethod
-    async def open(cls, url: str) -> Line:
-        """Open a line. Raises AwayError."""
-        connection, run_id = await connect(url)
-        return cls(connection, run_id)
+    async def open(cls, url: str, scripts: Sequence[Script] = ()) -> Line:
+        """Open a line to a Redis that knows these scripts, so that none of them is ever overtaken for being sent twice. Raises AwayError."""
+        line = cls(*await connect(url))
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await asyncio.gather(*(line.call("SCRIPT", "LOAD", script.text) for script in scripts))
+        except (RedisError, TimeoutError, AwayError) as error:
+            await line.close()
+            raise AwayError(str(error) or "Redis did not answer in time") from None
+        return line
 
     @property
     def is_open(self) -> bool:
