@@ -116,9 +116,6 @@ local function settle(place, subject, tokens)
 end
 
 local tenant, key = judge(1), subjects == 2 and judge(2)
-local share = refused == 0 and cost > 0 and ARGV[6] and open_share(subjects * (lease and 2 or 1), now)
-local wait = share and share.ask(cost)
-if wait then refuse(PLATFORM, wait) end
 
 -- How much more a rate has room for, and of a quota only where a lease of it would be little of what is left.
 if refused > 0 or cost == 0 then extra = 0 end
@@ -128,17 +125,21 @@ for place = 1, extra > 0 and subjects or 0 do
   if subject.day_most >= 0 then extra = min(extra, floor((subject.day_most - subject.day_used - cost) / EXACT)) end
   if subject.month_most >= 0 then extra = min(extra, floor((subject.month_most - subject.month_used - cost) / EXACT)) end
 end
-if share and extra > 0 then extra = min(extra, share.room()) end
 extra = max(0, extra)
-if share and extra > 0 then share.draw(extra) end
-if share then share.write() end
+local guarantee = 0
+if ARGV[6] and refused == 0 and cost > 0 then
+  local wait
+  wait, extra, guarantee = ask_platform(subjects * (lease and 2 or 1), now, cost, extra)
+  if wait then refuse(PLATFORM, wait) end
+end
 
 local tokens = refused == 0 and cost > 0 and cost + extra or 0
-local reply = to_bytes(VERDICT, refused, refused > 0 and longest < huge and longest or refused > 0 and -1 or 0, now, extra) .. settle(1, tenant, tokens)
+local wait = refused == 0 and 0 or longest == huge and -1 or longest
+local reply = to_bytes(VERDICT, refused, wait, now, extra) .. settle(1, tenant, tokens)
 if key then reply = reply .. settle(2, key, tokens) end
 for place = 1, lease and subjects or 0 do
   local subject, ends = place == 1 and tenant or key, now
   if subject.taken and subject.taken > 0 then ends = tonumber(call('ZRANGE', subject.flight, -1, -1, 'WITHSCORES')[2]) end
   reply = reply .. to_bytes(FLIGHT, subject.taken or 0, ends)
 end
-return share and reply .. to_bytes(GUARANTEE, share.guarantee * 1000) or reply
+return ARGV[6] and reply .. to_bytes(GUARANTEE, guarantee * 1000) or reply
