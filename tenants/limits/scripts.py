@@ -12,6 +12,7 @@ from tenants.limits import concurrency
 from tenants.limits.calendar import DAY_US
 from tenants.limits.effective import LEASE_SECONDS
 from tenants.limits.fairness import LENDING_US, WINDOW_US
+from tenants.limits.projection import EPOCH_BYTES, PREFIX, STAMP_BYTES, STANDING_AT, WEIGHT_AT, Kind, Standing
 from tenants.limits.quotas import BACKSTEP_US
 
 _FOLDER = Path(__file__).parent / "lua"
@@ -44,6 +45,15 @@ _WORDS = {
     },
     **{name: f"'{shape}'" for name, shape in (("LIMITS", LIMITS), ("RETURNED", RETURNED), ("PERIODS", PERIODS))},
 }
+# Places of bytes are counted from 1 in Lua.
+_WORDS |= {
+    "KIND_AT": len(PREFIX) + EPOCH_BYTES + 1,
+    "TENANT": f"'{Kind.TENANT.decode()}'",
+    "STAMP_BYTES": STAMP_BYTES,
+    "STANDING_AT": STANDING_AT + 1,
+    "WEIGHT_AT": WEIGHT_AT + 1,
+    "SERVED": int(Standing.SERVED),
+}
 _HEAD = """
 local call, to_bytes, from_bytes = redis.call, struct.pack, struct.unpack
 local floor, ceil, min, max, huge = math.floor, math.ceil, math.min, math.max, math.huge
@@ -60,3 +70,4 @@ CLOCK = text("clock")
 """Where the scripts read the time. Tests put another in its place."""
 SPEND = _HEAD + CLOCK + text("sharing") + text("spending")
 GIVE_BACK = text("give_back")
+WRITE_RECORDS, SWAP_EPOCH, HOLD_BUILD = text("write_records"), text("swap_epoch"), text("hold_build")

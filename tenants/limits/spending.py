@@ -28,6 +28,7 @@ from functools import lru_cache
 
 from tenants.keys.codes import Code
 from tenants.limits import scripts
+from tenants.limits.board import WEIGHTS
 from tenants.limits.calendar import Period
 from tenants.limits.concurrency import Concurrency
 from tenants.limits.decision import Decision, Limit
@@ -40,7 +41,7 @@ from tenants.limits.rates import Rate, RateState
 
 SCRIPT, GIVE_BACK = scripts.SPEND, scripts.GIVE_BACK
 SPENT, FLIGHT, BUCKET = b"edge:spent:", b"edge:flight:", b"edge:bucket:"
-PLATFORM_STATE, FILLING, BORROWING, WEIGHTS = "edge:platform", "edge:filling", "edge:borrowing", "edge:weights"
+PLATFORM_STATE, FILLING, BORROWING = "edge:platform", "edge:filling", "edge:borrowing"
 PLATFORM = "platform"
 """The name of the limit that refused when the platform had no room."""
 DEAREST = 2**31 - 1
