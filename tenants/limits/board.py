@@ -20,51 +20,17 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tenants.limits.projection import EPOCH_BYTES, PREFIX, STAMP_BYTES, Kind, name_of
+from tenants.limits import scripts
+from tenants.limits.projection import EPOCH_BYTES, PREFIX, SIZES, Kind, name_of
 
 EPOCH, BUILDING, STAMP, CHANGED = "edge:epoch", "edge:building", "edge:stamp", "edge:changed"
+WEIGHTS = "edge:weights"
+"""Names the sum of the weights of all served tenants, in the epoch that holds. It goes with the records: whoever replaces one adjusts it."""
 BUILD_SECONDS = 60
 GONE_SECONDS = 3_600
 """How long it is remembered that a record is gone: longer than any writer oversleeps."""
 TIMEOUT_SECONDS = 2.0
 BATCH = 500
-
-_WRITE = """
--- KEYS: names of records. ARGV[1]: the channel, ARGV[2]: seconds that a gone one is kept, then a record for each name.
--- Keeps a record whose stamp is higher than the new one's; tells the names that were written. Returns how many.
-local function stamp(text)
-  local number = 0
-  for place = 1, 5 do number = number * 256 + (string.byte(text, place) or 0) end
-  return number
-end
-local written = 0
-for place, name in ipairs(KEYS) do
-  local record = ARGV[place + 2]
-  local known = redis.call('GETRANGE', name, 0, 4)
-  if known == '' or stamp(known) <= stamp(record) then
-    if #record == 6 then
-      redis.call('SET', name, record, 'EX', ARGV[2])
-    else
-      redis.call('SET', name, record)
-    end
-    if ARGV[1] ~= '' then redis.call('PUBLISH', ARGV[1], name) end
-    written = written + 1
-  end
-end
-return written
-"""
-_SWAP = """
--- KEYS: building, epoch. ARGV: the builder's epoch in hex, the pointer. Swaps only if nobody else builds and nothing was flushed meanwhile.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[2], ARGV[2])
-redis.call('DEL', KEYS[1])
-return 1
-"""
-_HOLD = """
--- KEYS: building. ARGV: the builder's epoch in hex, seconds. Prolongs the builder's hold if it still has it.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('EXPIRE', KEYS[1], ARGV[2])
-"""
 
 
 class BuildLostError(Exception):
@@ -92,9 +58,9 @@ class Board:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._write = redis.register_script(_WRITE)
-        self._swap = redis.register_script(_SWAP)
-        self._hold = redis.register_script(_HOLD)
+        self._write = redis.register_script(scripts.WRITE_RECORDS)
+        self._swap = redis.register_script(scripts.SWAP_EPOCH)
+        self._hold = redis.register_script(scripts.HOLD_BUILD)
 
     @classmethod
     def from_url(cls, url: str) -> Board:
@@ -113,6 +79,11 @@ class Board:
         told = json.loads(pointer)
         return bytes.fromhex(told["epoch"]) if told["run_id"] == server["run_id"] else None
 
+    def weights(self) -> int:
+        """Give the sum of the weights of all served tenants, as the script of the limits finds it; 0 where no projection was built."""
+        name = self._redis.get(WEIGHTS)
+        return int(self._redis.get(name) or 0) if isinstance(name, bytes) else 0
+
     def draw_stamp(self) -> int:
         """Give a stamp. Draw it before the database is read: a record that is written with it says at least what was true then."""
         return int(self._redis.incr(STAMP))
@@ -130,7 +101,7 @@ class Board:
         items, written = list(records.items()), 0
         for start in range(0, len(items), BATCH):
             some = items[start : start + BATCH]
-            names = [name_of(epoch, kind, what) for (kind, what), _ in some]
+            names = [name_of(epoch, Kind.WEIGHTS, b""), *(name_of(epoch, kind, what) for (kind, what), _ in some)]
             written += int(self._write(keys=names, args=[CHANGED if tell else "", GONE_SECONDS, *(record for _, record in some)]))
         return written
 
@@ -159,7 +130,7 @@ class Board:
         """
         epoch = build.epoch
         pointer = json.dumps({"epoch": epoch.hex(), "run_id": build.run_id})
-        if not self._swap(keys=[BUILDING, EPOCH], args=[epoch.hex(), pointer]):
+        if not self._swap(keys=[BUILDING, EPOCH, WEIGHTS], args=[epoch.hex(), pointer, name_of(epoch, Kind.WEIGHTS, b"")]):
             raise BuildLostError("another has begun to build, or Redis was flushed")
         self._redis.publish(CHANGED, epoch)
         self._remove_all_but(epoch)
@@ -172,10 +143,10 @@ class Board:
         keep, building = {epoch}, self._building()
         if building is not None:
             keep.add(building)
-        shape = len(PREFIX) + EPOCH_BYTES
-        kinds, some = {kind.value for kind in Kind}, []
+        shape, some = len(PREFIX) + EPOCH_BYTES, []
+        kinds = {(kind.value, size) for kind, size in SIZES.items()}
         for name in self._redis.scan_iter(match=PREFIX + b"*", count=BATCH):
-            is_record = len(name) in (shape + 9, shape + 17) and name[shape : shape + 1] in kinds
+            is_record = (name[shape : shape + 1], len(name) - shape - 1) in kinds
             if is_record and name[len(PREFIX) : shape] not in keep:
                 some.append(name)
             if len(some) >= BATCH:
@@ -183,6 +154,3 @@ class Board:
                 some.clear()
         if some:
             self._redis.unlink(*some)
-
-
-assert STAMP_BYTES == 5  # the scripts count on it

@@ -59,8 +59,11 @@ class Concurrency:
     def standing(self, state: Leases, now_us: int) -> Standing:
         """How it stands; the reset is the end of the last lease, by when all slots are back in any case."""
         living = self._living(state, now_us)
-        last = max((lease.ends_us for lease in living), default=now_us)
-        return Standing(self.name, self.slots, 0, max(0, self.slots - len(living)), last - now_us, IN_FLIGHT)
+        return self.standing_of(len(living), max((lease.ends_us for lease in living), default=now_us), now_us)
+
+    def standing_of(self, taken: int, last_ends_us: int, now_us: int) -> Standing:
+        """How it stands with so many slots taken, of which the last is free at ``last_ends_us`` at the latest."""
+        return Standing(self.name, self.slots, 0, max(0, self.slots - taken), last_ends_us - now_us, IN_FLIGHT)
 
     def _living(self, leases: Leases, now_us: int) -> Leases:
         latest = now_us + self.lease_us

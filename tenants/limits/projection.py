@@ -29,6 +29,8 @@ EPOCH_BYTES, STAMP_BYTES, HALF = 4, 5, 16
 NO_SCOPES = bytes(8)
 _KEY = struct.Struct(">5sB16s16s16sIH8s")
 _TENANT = struct.Struct(">5sBBIIQHBQI")
+STANDING_AT, WEIGHT_AT = 5, 23
+"""Where in a tenant's record its standing and its weight are, for those who read no more of it than that."""
 _KEY_LIMITS = ("rate_per_second", "burst", "quota_per_day", "quota_per_month", "concurrency")
 _MOST_SECONDS = 2**32 - 1
 
@@ -48,6 +50,12 @@ class Kind(bytes, enum.Enum):
     KEY = b"k"
     TENANT = b"t"
     SCOPES = b"s"
+    WEIGHTS = b"w"
+    """The sum of all served tenants' weights, a number in decimal; one in each epoch, without a stamp."""
+
+
+SIZES = {Kind.KEY: HALF, Kind.TENANT: 16, Kind.SCOPES: len(NO_SCOPES), Kind.WEIGHTS: 0}
+"""How many bytes of a name say what it is of."""
 
 
 @dataclass(frozen=True, slots=True)
