@@ -9,7 +9,7 @@ means "use the default". Each reader remembers the name that it was asked for: `
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -20,6 +20,8 @@ TRUE, FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "n
 POSTGRESQL_OPTIONS = frozenset(
     {"sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name", "options", "target_session_attrs"}
 )
+INSECURE_KEY_PEPPER = "insecure-and-public-key-pepper-for-development-only"
+"""The default pepper of tenants' keys in dev; refused outside (``controlplane.checks``, ``controlplane.edge.configuration``)."""
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 
 
@@ -49,6 +51,21 @@ def read_file(path: Path) -> dict[str, str]:
             value = value[1:-1]
         values[name] = value
     return values
+
+
+def adopt_files(environ: MutableMapping[str, str], base_dir: Path) -> bool:
+    """In dev, add to ``environ`` what ``.env`` and a running ``up`` say and nobody has set; says whether this is dev.
+
+    Outside dev the platform sets the environment, and no file that lies about may change it. boto3 reads ``AWS_*`` from the process's own
+    environment, so the values go there and not into a mapping of ours. A running ``up`` comes last: what somebody set by hand wins.
+    """
+    if environ.get("CONTROLPLANE_ENVIRONMENT", "").strip() not in ("", "dev"):
+        return False
+    for name, value in read_file(Path(environ.get("CONTROLPLANE_ENV_FILE") or base_dir / ".env")).items():
+        environ.setdefault(name, value)
+    for name, value in read_file(Path(environ.get("CONTROLPLANE_STATE_DIR") or base_dir / ".state") / "up.env").items():
+        environ.setdefault(name, value)
+    return True
 
 
 class Environment:

@@ -17,7 +17,7 @@ from celery.schedules import crontab
 
 from controlplane.api.configuration import SPECTACULAR_SETTINGS  # noqa: F401  # a setting, by its name here
 from controlplane.console import looks
-from controlplane.env import Environment, read_file
+from controlplane.env import INSECURE_KEY_PEPPER, Environment, adopt_files
 from controlplane.logs import logging_settings
 from tenants.keys import scopes, tokens
 
@@ -27,17 +27,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # --- Where the values come from ---------------------------------------------------------------------------------------------------
 
 ENVIRONMENTS = ("dev", "stage", "production")
-DEV = os.environ.get("CONTROLPLANE_ENVIRONMENT", "").strip() in ("", "dev")
-if DEV:
-    # Outside dev the platform sets the environment, and no file that lies about may change it. boto3 reads AWS_* from the process's own
-    # environment, so the values go there and not into a mapping of ours. A running `up` comes last: what somebody set by hand wins.
-    _env_file = Path(os.environ.get("CONTROLPLANE_ENV_FILE") or BASE_DIR / ".env")
-    for _name, _value in read_file(_env_file).items():
-        os.environ.setdefault(_name, _value)
-    _state_dir = Path(os.environ.get("CONTROLPLANE_STATE_DIR") or BASE_DIR / ".state")
-    for _name, _value in read_file(_state_dir / "up.env").items():
-        os.environ.setdefault(_name, _value)
-
+DEV = adopt_files(os.environ, BASE_DIR)
 env = Environment(os.environ)
 ENVIRONMENT = env.text("CONTROLPLANE_ENVIRONMENT", "dev", choices=ENVIRONMENTS)
 STATE_DIR = env.folder("CONTROLPLANE_STATE_DIR", BASE_DIR / ".state")
@@ -240,7 +230,6 @@ elif DEV:
 # --- Tenants' keys -------------------------------------------------------------------------------------------------------------------
 
 # Peppers of tenants' keys, by number: the highest is used for new versions, the others go on verifying until their versions are retired.
-INSECURE_KEY_PEPPER = "insecure-and-public-key-pepper-for-development-only"  # refused outside dev by controlplane.E013
 KEY_PEPPERS = env.numbered_secrets("KEY_PEPPERS", {1: INSECURE_KEY_PEPPER})
 # The first part of every new key. Keys that were issued under another brand go on.
 KEY_BRAND = env.text("CONTROLPLANE_KEY_BRAND", "cpk", shape=rf"(?!cpo$){tokens.BRAND_SHAPE}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -79,3 +80,29 @@ class Judging(Protocol):
 
     async def give_back(self, tenant_id: str, key_id: str, lease_id: str) -> None:
         """End a request in flight. Repeatable, and harmless for one that has ended."""
+
+
+class Counting(Protocol):
+    """Limits that are not the tenant's own: counters that a tenant keeps here for whom it likes (``POST /v2/ratelimit.limit``)."""
+
+    async def limit(
+        self, tenant_id: str, namespace: str, identifier: str, limit: int, duration_ms: int, cost: int
+    ) -> Decision | None:
+        """Count ``cost`` against ``limit`` in a window of ``duration_ms`` under the tenant's own name, and give the decision with one standing.
+
+        A refusal spends nothing; cost 0 looks. None when Redis is away: the caller answers that it cannot say. Two tenants' namespaces never meet.
+        """
+
+
+class Listening(Protocol):
+    """Whether the edge hears what changes, for probes and metrics."""
+
+    def heard_within_bound(self) -> bool:
+        """Whether Redis has been heard from within the stated bound."""
+
+    @property
+    def heard_seconds_ago(self) -> float:
+        """Seconds since Redis was last heard from; infinite when it never was."""
+
+    def sizes(self) -> Mapping[str, int]:
+        """How many entries each local copy holds, by a short name (``keys``, ``tenants``, ``leases``)."""

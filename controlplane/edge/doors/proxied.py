@@ -1,0 +1,55 @@
+"""What the doors for proxies share: the key and the terms from headers, the answer in a status and in headers.
+
+The caller's address is what the proxy says in ``X-Real-Ip``: whoever can reach the edge can say anything, so only proxies may reach it.
+"""
+
+from __future__ import annotations
+
+from controlplane.edge import problems as kinds
+from controlplane.edge.asking import Ask, Verdict
+from controlplane.edge.doors.fields import is_address
+from controlplane.edge.doors.judged import VALID, JudgedDoor, Premises
+from controlplane.edge.doors.terms import TermsReader
+from controlplane.edge.problems import ProblemError
+from controlplane.edge.requests import Request
+
+
+class ProxiedDoor(JudgedDoor):
+    """``admitted`` is the admitted answer's head up to the headers that differ."""
+
+    admitted = b""
+
+    def __init__(self, premises: Premises) -> None:
+        super().__init__(premises)
+        self._terms = TermsReader(premises.costs)
+
+    def read(self, request: Request) -> Ask:
+        """The key from its header, the terms and the address as the proxy gives them."""
+        text = request.key()
+        if not text:
+            raise ProblemError(kinds.UNAUTHENTICATED)
+        cost, scopes = self._terms.read(request)
+        address = request.headers.get(b"x-real-ip")
+        return Ask(text, cost, scopes, self._address(address) if address else "")
+
+    def _address(self, value: bytes) -> str:
+        address = value.decode("latin-1")
+        if not is_address(address):
+            raise ProblemError(kinds.MALFORMED, "X-Real-Ip is not an address.")
+        return address
+
+    def say(self, request: Request, verdict: Verdict) -> bytes:
+        """Admitted: who it is, and how the limits stand. Refused: a problem."""
+        if verdict.code is VALID and not verdict.trouble:
+            self.counts[VALID] += 1
+            limiting = verdict.limiting
+            return b"".join(
+                (
+                    self.admitted,
+                    self.ticks.date,
+                    self.badges.lines(verdict),
+                    b"\r\n" if limiting is None else limiting.lines + b"\r\n",
+                )
+            )
+        self.count(request, verdict)
+        return self.problem(request, verdict)

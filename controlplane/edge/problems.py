@@ -1,0 +1,85 @@
+"""The edge's problem documents (RFC 9457). Kinds that the API has too bear the same names.
+
+There is no ``instance``: a path may hold a key, and what a caller sent is never told back.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from controlplane.edge.requests import Request
+from controlplane.edge.ticks import Ticks
+
+FieldErrors = tuple[tuple[str, str], ...]
+"""A JSON pointer into the body, and what is wrong there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem: its name in ``type``, its title, its status, and header lines that always go with it."""
+
+    slug: str
+    title: str
+    status: int
+    reason: bytes
+    lines: bytes = b""
+
+
+MALFORMED = Kind("malformed-request", "The request cannot be read", 400, b"Bad Request")
+UNAUTHENTICATED = Kind(
+    "unauthenticated", "Valid credentials are needed", 401, b"Unauthorized", b'WWW-Authenticate: Bearer realm="edge"\r\n'
+)
+FORBIDDEN = Kind("forbidden", "Not allowed", 403, b"Forbidden")
+INSUFFICIENT = Kind("insufficient-scope", "The token lacks a scope", 403, b"Forbidden")
+NOT_FOUND = Kind("not-found", "Not found", 404, b"Not Found")
+WRONG_METHOD = Kind("method-not-allowed", "The method is not allowed here", 405, b"Method Not Allowed")
+TIMEOUT = Kind("request-timeout", "The request came too slowly", 408, b"Request Timeout")
+BODY_TOO_LARGE = Kind("body-too-large", "The body is too large", 413, b"Content Too Large")
+WRONG_TYPE = Kind("unsupported-media-type", "The body has an unsupported type", 415, b"Unsupported Media Type")
+EXPECTATION = Kind("expectation-failed", "The expectation cannot be met", 417, b"Expectation Failed")
+INVALID = Kind("invalid-input", "The input is not valid", 422, b"Unprocessable Content")
+EXCEEDED = Kind("quota-exceeded", "A limit was reached", 429, b"Too Many Requests")
+HEAD_TOO_LARGE = Kind("head-too-large", "The request's head is too large", 431, b"Request Header Fields Too Large")
+INTERNAL = Kind("internal-error", "Something went wrong on our side", 500, b"Internal Server Error")
+NOT_IMPLEMENTED = Kind("not-implemented", "The request asks for what this server does not do", 501, b"Not Implemented")
+BUSY = Kind("busy", "Busy; try again", 503, b"Service Unavailable", b"Retry-After: 1\r\n")
+WRONG_VERSION = Kind("version-not-supported", "The HTTP version is not supported", 505, b"HTTP Version Not Supported")
+
+
+class ProblemError(Exception):
+    """Raised by a door: the request is refused with this kind. ``lines`` are header lines, each ended by CRLF."""
+
+    def __init__(self, kind: Kind, detail: str = "", errors: FieldErrors = (), lines: bytes = b"") -> None:
+        super().__init__(kind.slug)
+        self.kind, self.detail, self.errors, self.lines = kind, detail or f"{kind.title}.", errors, lines
+
+
+class Problems:
+    """Makes whole answers. ``base`` is where the types are explained, without the ``#``."""
+
+    def __init__(self, base: str, ticks: Ticks) -> None:
+        self._base, self._ticks = base, ticks
+
+    def answer(self, kind: Kind, request: Request | None, detail: str = "", errors: FieldErrors = (), lines: bytes = b"") -> bytes:
+        """Give the answer; ``lines`` go between the kind's own and the body."""
+        request_id = request.request_id if request is not None else Request().request_id
+        document: dict[str, object] = {
+            "type": f"{self._base}#{kind.slug}",
+            "title": kind.title,
+            "status": kind.status,
+            "detail": detail or f"{kind.title}.",
+            "request_id": request_id,
+        }
+        if errors:
+            document["errors"] = [{"pointer": pointer, "detail": reason} for pointer, reason in errors]
+        body = json.dumps(document, separators=(",", ":")).encode()
+        return b"HTTP/1.1 %d %b\r\n%b%b%bX-Request-Id: %b\r\n%b%d\r\n\r\n%b" % (
+            *(kind.status, kind.reason, self._ticks.date, kind.lines, lines, request_id.encode()),
+            b"Content-Type: application/problem+json\r\nCache-Control: no-store\r\nContent-Length: ",
+            *(len(body), body),
+        )
+
+    def of(self, error: ProblemError, request: Request | None) -> bytes:
+        """Give the answer for what a door has raised."""
+        return self.answer(error.kind, request, error.detail, error.errors, error.lines)
