@@ -67,7 +67,7 @@ class Judge:
         if code is not VALID or lease is None:
             return self._refused(key, code)
         cost = ask.cost
-        if ask.lease_id:
+        if ask.lease_id and lease.counts_in_flight:
             return None
         if lease.left >= cost and now < lease.lapses:
             lease.left = left = lease.left - cost
@@ -115,12 +115,17 @@ class Judge:
     async def give_back(self, tenant_id: str, key_id: str, lease_id: str) -> None:
         """End a request in flight. Harmless for one that has ended, and while Redis is away: then its lease runs out."""
         line = self.known.line
-        if line is None:
+        if line is None or not self._counts_in_flight(tenant_id, key_id):
             return
         try:
             await line.run(GIVE_BACK, *spending.give_back_arguments(tenant_id, key_id, lease_id))
         except (AwayError, RedisError):
             return
+
+    def _counts_in_flight(self, tenant_id: str, key_id: str) -> bool:
+        """Whether a request of this key may hold a slot, as far as is known here."""
+        leases = [lease for place in ((tenant_id, ""), (tenant_id, key_id)) if (lease := self.known.leases.get(place)) is not None]
+        return not leases or any(lease.counts_in_flight for lease in leases)
 
     def _tell(self, error: RedisError) -> None:
         """Say that Redis refuses, now and then: it may do so for every request."""
@@ -161,7 +166,7 @@ class Judge:
 
     async def _draw(self, lease: Lease, ask: Ask) -> Held:
         """Ask the limits in Redis, one question a lease at a time: whoever comes meanwhile waits, and lives on what was drawn."""
-        if ask.lease_id:
+        if ask.lease_id and lease.counts_in_flight:
             return await self._draw_once(lease, ask)
         for _ in range(TURNS):
             if lease.drawing is None:
@@ -193,7 +198,7 @@ class Judge:
             raise AwayError("there is no line to Redis yet")
         asked_at = time.monotonic()
         with self.known.lock:
-            bill = lease.bill(ask.cost, asked_at, lease_id=ask.lease_id, capacity=self._capacity)
+            bill = lease.bill(ask.cost, asked_at, lease_id=ask.lease_id if lease.counts_in_flight else "", capacity=self._capacity)
         drawn = spending.read_reply(bill, await line.run(SPEND, *spending.arguments(bill)))
         with self.known.lock:
             return lease.fill(bill, drawn, asked_at)

@@ -86,8 +86,8 @@ class Lease:
     """The tokens of one tenant, or of one key with limits of its own, in this process. Times are of the monotonic clock, in seconds."""
 
     __slots__ = (
-        "_returned", "_size", "drawing", "key_id", "key_limits", "lapses", "left", "limits", "periods", "refused", "refused_cost", "refused_until",
-        "snapshot", "tenant_id", "waiting",
+        "_returned", "_size", "counts_in_flight", "drawing", "key_id", "key_limits", "lapses", "left", "limits", "periods", "refused",
+        "refused_cost", "refused_until", "snapshot", "tenant_id", "waiting",
     )  # fmt: skip
 
     def __init__(self, tenant_id: str, key_id: str) -> None:
@@ -100,6 +100,7 @@ class Lease:
         self.refused: Held | None = None
         self.drawing: asyncio.Event | None = None
         self.waiting = 0
+        self.counts_in_flight = False
         self.periods: Periods = (0, 0, 0, 0)
         self._size = 0
         self._returned: tuple[Returned, ...] = ()
@@ -108,6 +109,9 @@ class Lease:
         """Take up the limits that hold now. When they have changed, what was drawn or refused under the old ones counts no more."""
         if (limits, key_limits) != (self.limits, self.key_limits):
             self.limits, self.key_limits = limits, key_limits
+            self.counts_in_flight = limits.concurrency is not None or (
+                key_limits is not None and key_limits.concurrency is not None
+            )
             self._give_up()
             self.refused_until = 0.0
 

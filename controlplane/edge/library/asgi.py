@@ -1,0 +1,136 @@
+"""A middleware for ASGI applications: nothing reaches the application that the edge does not admit.
+
+``scope["admission"]`` holds the verdict (tenant, key, scopes). Limits' headers are on every answer, admitted or refused, and a tenant's limit of
+requests in flight holds from the first byte of a request to the last of its answer. Refusals are problem documents (RFC 9457). Websockets are
+admitted as one request for as long as they live. Source of the protocol: ASGI 3.0 (https://asgi.readthedocs.io/en/latest/specs/main.html).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from typing import Any
+
+from controlplane.edge.asking import Ask, Verdict
+from controlplane.edge.edge import Edge
+from controlplane.edge.library.presented import key_in
+from tenants.keys.codes import Code
+from tenants.limits.headers import headers_of
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+OPEN_WITHIN_SECONDS = 5.0
+_REFUSALS = {
+    Code.NOT_FOUND: (401, "unauthenticated", "Valid credentials are needed"),
+    Code.EXPIRED: (401, "unauthenticated", "Valid credentials are needed"),
+    Code.DISABLED: (403, "forbidden", "Not allowed"),
+    Code.FORBIDDEN: (403, "forbidden", "Not allowed"),
+    Code.INSUFFICIENT_PERMISSIONS: (403, "insufficient-scope", "The key lacks a scope"),
+    Code.RATE_LIMITED: (429, "quota-exceeded", "A limit was reached"),
+    Code.USAGE_EXCEEDED: (429, "quota-exceeded", "A limit was reached"),
+}
+_BUSY = (503, "busy", "Admission cannot be decided at the moment")
+
+
+class AdmissionMiddleware:
+    """``make_edge`` is called in the application's event loop, at start-up or at the first request. ``open_paths`` need no key (probes).
+
+    ``cost_of`` and ``scopes_of`` say what a request costs (at least 1) and needs, by its scope.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        make_edge: Callable[[], Edge],
+        *,
+        open_paths: Collection[str] = (),
+        cost_of: Callable[[Scope], int] = lambda scope: 1,
+        scopes_of: Callable[[Scope], tuple[str, ...]] = lambda scope: (),
+        problems_url: str = "https://controlplane.example/docs/problems",
+    ) -> None:
+        self._application, self._make_edge = application, make_edge
+        self._open_paths, self._cost_of, self._scopes_of = frozenset(open_paths), cost_of, scopes_of
+        self._problems_url = problems_url
+        self._opening: asyncio.Task[Edge] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        elif scope["type"] not in ("http", "websocket") or scope["path"] in self._open_paths:
+            await self._application(scope, receive, send)
+        else:
+            await self._admit(scope, receive, send)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        edge = await self._edge()
+        ask = self._ask_of(scope)
+        verdict = edge.judge.ask(ask) or await edge.judge.decide(ask)
+        if not verdict.is_admitted:
+            await self._refuse(verdict, scope, receive, send)
+            return
+        scope["admission"] = verdict
+        lines = _lines_of(verdict)
+
+        async def sending(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.accept"):
+                message = {**message, "headers": [*message.get("headers", ()), *lines]}
+            await send(message)
+
+        try:
+            await self._application(scope, receive, sending)
+        finally:
+            await edge.judge.give_back(verdict.tenant_id, verdict.key_id, ask.lease_id)
+
+    def _ask_of(self, scope: Scope) -> Ask:
+        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        text = key_in(headers.get(b"authorization", ""), headers.get(b"x-api-key", ""))
+        address = (scope.get("client") or ("",))[0]
+        return Ask(text.encode("latin-1"), self._cost_of(scope), self._scopes_of(scope), address, secrets.token_urlsafe(12))
+
+    async def _refuse(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})  # before it is accepted, servers make 403 of it
+            return
+        status, slug, title = _BUSY if verdict.trouble else _REFUSALS[verdict.code]
+        problem = {"type": f"{self._problems_url}#{slug}", "title": title, "status": status, "code": verdict.code.value}
+        lines = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store"), *_lines_of(verdict)]
+        if verdict.trouble:
+            problem.pop("code")
+            lines.append((b"retry-after", b"1"))
+        if status == 401:
+            lines.append((b"www-authenticate", b"Bearer"))
+        await send({"type": "http.response.start", "status": status, "headers": lines})
+        await send({"type": "http.response.body", "body": json.dumps(problem).encode()})
+
+    async def _edge(self) -> Edge:
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._open())
+        return await asyncio.shield(self._opening)
+
+    async def _open(self) -> Edge:
+        edge = self._make_edge()
+        await edge.open(within_seconds=OPEN_WITHIN_SECONDS)
+        return edge
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Open before the application starts, close after it has ended."""
+        await self._edge()
+        try:
+            await self._application(scope, receive, send)
+        finally:
+            opening, self._opening = self._opening, None
+            if opening is not None:
+                await (await opening).close()
+
+
+def _lines_of(verdict: Verdict) -> list[tuple[bytes, bytes]]:
+    if verdict.limiting is None:
+        return []
+    return [(name.lower().encode(), value.encode()) for name, value in headers_of(verdict.limiting.decision)]

@@ -1,0 +1,148 @@
+"""An ASGI application behind the middleware: what reaches it, and what callers see."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from controlplane.edge.edge import Edge
+from controlplane.edge.library.asgi import AdmissionMiddleware
+from tests.controlplane.edge.world import NARROW, PEPPERS, WIDE, Holder, Platform
+
+
+@dataclass
+class Courses:
+    """The application: says who asks, and waits where it is told to."""
+
+    reached: list[str] = field(default_factory=list)
+    lived: list[str] = field(default_factory=list)
+    wait: asyncio.Event | None = None
+    fails: bool = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            for _ in range(2):
+                self.lived.append((await receive())["type"])
+            return
+        self.reached.append(getattr(scope.get("admission"), "tenant_id", ""))
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.accept"})
+            return
+        if self.fails:
+            raise LookupError
+        if self.wait is not None:
+            await self.wait.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"x-app", b"1")]})
+        await send({"type": "http.response.body", "body": b"here"})
+
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+async def call(middleware: AdmissionMiddleware, text: str = "", path: str = "/courses", kind: str = "http") -> Answer:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": f"{kind}.connect"}
+
+    headers = [(b"authorization", f"Bearer {text}".encode())] if text else []
+    await middleware({"type": kind, "path": path, "headers": headers, "client": ("192.0.2.7", 4711)}, receive, send)
+    first = sent[0]
+    lines = {name.decode(): value.decode() for name, value in first.get("headers", ())}
+    return first.get("status", first.get("code", 0)), lines, b"".join(message.get("body", b"") for message in sent[1:])
+
+
+def behind(platform: Platform, story: Callable[[AdmissionMiddleware, Courses], Awaitable[None]], **given: Any) -> None:
+    """Run a story with the middleware alive, as a server would keep it."""
+
+    async def run() -> None:
+        application, said = Courses(), asyncio.Queue[Any]()
+        middleware = AdmissionMiddleware(application, lambda: Edge(platform.url, PEPPERS), **given)
+
+        async def nothing(message: Any) -> None:
+            pass
+
+        living = asyncio.ensure_future(middleware({"type": "lifespan"}, said.get, nothing))
+        said.put_nowait({"type": "lifespan.startup"})
+        try:
+            await story(middleware, application)
+        finally:
+            said.put_nowait({"type": "lifespan.shutdown"})
+            await living
+        assert application.lived == ["lifespan.startup", "lifespan.shutdown"]
+
+    asyncio.run(run())
+
+
+def test_only_the_admitted_reach_the_application(platform: Platform) -> None:
+    acme, globex = Holder(NARROW, key={"scopes": ("a:read",)}), Holder()
+    platform.build(acme, globex)
+
+    async def story(middleware: AdmissionMiddleware, application: Courses) -> None:
+        answers = [await call(middleware, acme.text) for _ in range(6)]
+        assert [answer[0] for answer in answers] == [200] * 5 + [429]
+        assert (answers[0][1]["x-app"], answers[0][1]["ratelimit"][:10]) == ("1", '"rate";r=4')
+        status, lines, body = answers[-1]
+        assert (status, lines["retry-after"], lines["content-type"]) == (429, "1", "application/problem+json")
+        assert json.loads(body)["code"] == "RATE_LIMITED"
+        assert (await call(middleware, globex.text))[0] == 403
+        for text in ("", "rubbish", Holder().text):
+            status, lines, body = await call(middleware, text)
+            assert (status, lines["www-authenticate"]) == (401, "Bearer")
+            assert text == "" or text.encode() not in body
+        assert (await call(middleware, path="/healthz"))[0] == 200
+        assert application.reached == [acme.tenant_id] * 5 + [""]
+
+    behind(platform, story, open_paths=["/healthz"], scopes_of=lambda scope: ("a:read",))
+
+
+def test_requests_in_flight_hold_a_slot_until_they_are_answered(platform: Platform) -> None:
+    acme = Holder(replace(WIDE, concurrency=1))
+    platform.build(acme)
+
+    async def story(middleware: AdmissionMiddleware, application: Courses) -> None:
+        application.wait = asyncio.Event()
+        first = asyncio.ensure_future(call(middleware, acme.text))
+        while not application.reached:
+            await asyncio.sleep(0.001)
+        assert (await call(middleware, acme.text))[0] == 429
+        application.wait.set()
+        assert (await first)[0] == 200
+        assert (await call(middleware, acme.text))[0] == 200
+
+    behind(platform, story)
+
+
+def test_a_slot_comes_back_from_an_application_that_failed(platform: Platform) -> None:
+    acme = Holder(replace(WIDE, concurrency=1))
+    platform.build(acme)
+
+    async def story(middleware: AdmissionMiddleware, application: Courses) -> None:
+        for _ in range(3):
+            application.fails = True
+            with pytest.raises(LookupError):
+                await call(middleware, acme.text)
+            application.fails = False
+            assert (await call(middleware, acme.text))[0] == 200
+
+    behind(platform, story)
+
+
+def test_websockets_are_closed_before_they_open(platform: Platform) -> None:
+    acme = Holder()
+    platform.build(acme)
+
+    async def story(middleware: AdmissionMiddleware, application: Courses) -> None:
+        assert (await call(middleware, Holder().text, kind="websocket"))[0] == 1008
+        assert application.reached == []
+        assert (await call(middleware, acme.text, kind="websocket"))[1]["ratelimit"].startswith('"rate"')
+
+    behind(platform, story)
