@@ -20,6 +20,7 @@ from django.conf import settings
 from controlplane.checks import refuse_unsafe_start
 from controlplane.env import SettingError
 from controlplane.logs import current_ids, log_context
+from core.outbox.doorbell import send
 
 REQUEST_HEADER = "request_id"
 
@@ -54,6 +55,12 @@ def _refuse(**_: Any) -> None:
         refuse_unsafe_start()
     except SettingError as error:
         raise SystemExit(str(error)) from None
+
+
+@signals.worker_ready.connect
+def _project_at_once(**_: Any) -> None:
+    """Edges wait for a projection after Redis has started anew; the clock would look only some seconds later."""
+    send("tenants.limits.tasks.project", expires=5)
 
 
 @signals.before_task_publish.connect

@@ -23,7 +23,7 @@ from controlplane.edge.service import Service
 from controlplane.edge.ticks import Ticks
 
 
-class Edge:
+class Doors:
     """One process's doors over its parts."""
 
     def __init__(self, configuration: Configuration, parts: Parts, ticks: Ticks | None = None) -> None:

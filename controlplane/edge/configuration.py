@@ -23,7 +23,11 @@ _COST = re.compile(r"([a-z][a-z0-9-]{0,30})=([1-9][0-9]{0,6})")
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What one edge is told. ``endpoints`` are addresses by name, ``costs`` are by class of routes; secrets are by number, the highest in use."""
+    """What one edge is told.
+
+    ``capacity`` is the platform's, in cost a second, 0 to share nothing. ``endpoints`` are addresses by name, ``costs`` are by class of routes;
+    secrets are by number, the highest in use.
+    """
 
     redis_url: str = field(repr=False)
     peppers: Mapping[int, bytes] = field(repr=False)
@@ -33,6 +37,7 @@ class Configuration:
     operators_address: str = "127.0.0.1"
     operators_port: int = 8101
     processes: int = 1
+    capacity: int = 0
     drain_seconds: int = 20
     held_above: int = 200
     problems_url: str = "https://controlplane.example/docs/problems"
@@ -56,6 +61,7 @@ def read(env: Environment) -> Configuration:
         operators_address=env.text("CONTROLPLANE_EDGE_OPERATORS_ADDRESS", "127.0.0.1"),
         operators_port=env.whole("CONTROLPLANE_EDGE_OPERATORS_PORT", 8101, minimum=0, maximum=65_535),
         processes=env.whole("CONTROLPLANE_EDGE_PROCESSES", 0, minimum=0, maximum=256) or os.cpu_count() or 1,
+        capacity=env.whole("CONTROLPLANE_EDGE_CAPACITY", 0, minimum=0, maximum=10_000_000),
         drain_seconds=env.whole("CONTROLPLANE_EDGE_DRAIN_SECONDS", 20, minimum=1, maximum=600),
         held_above=env.whole("CONTROLPLANE_EDGE_HELD_ABOVE", 200, minimum=1, maximum=1_000_000),
         problems_url=env.url("CONTROLPLANE_PROBLEMS_URL", "https://controlplane.example/docs/problems", schemes=("http", "https")),

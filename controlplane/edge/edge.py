@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
+from controlplane.edge.counting import Counting
 from controlplane.edge.flushing import Flushing
 from controlplane.edge.hearing import BOUND_SECONDS, Hearing
 from controlplane.edge.judge import GIVE_BACK, SPEND, Judge
@@ -36,7 +37,22 @@ class Edge:
         self.known = Known(peppers, most=most_keys, lock=lock)
         self.hearing = Hearing(url, self.known, scripts=(SPEND, GIVE_BACK), bound_seconds=bound_seconds)
         self.judge = Judge(self.known, self.hearing, self.tally, capacity=capacity, processes=processes)
+        self.counting = Counting(self.known)
         self.flushing = Flushing(self.known, self.tally)
+
+    def heard_within_bound(self) -> bool:
+        """Whether what this process knows may be believed now."""
+        return self.hearing.is_heard()
+
+    @property
+    def heard_seconds_ago(self) -> float:
+        """Seconds since it was last certain; infinite when it never was."""
+        return self.hearing.heard_seconds_ago
+
+    def sizes(self) -> Mapping[str, int]:
+        """How many entries each local copy holds."""
+        known = self.known
+        return {"keys": len(known.keys), "tenants": len(known.tenants), "leases": len(known.leases)}
 
     async def open(self, *, within_seconds: float = 0.0) -> bool:
         """Begin to listen; waits so long for a projection and says whether there is one. Without one everything is refused, not unknown."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from controlplane.edge.asking import Ask, Counting, Judging, Listening, Trouble, Verdict
+from controlplane.edge.asking import Counting, Judging, Listening
 from controlplane.edge.configuration import Configuration
-from tenants.keys.codes import Code
-from tenants.limits.decision import Decision
+from controlplane.edge.edge import Edge
 
 
 async def _nothing() -> None:
@@ -25,41 +24,12 @@ class Parts:
     close: Callable[[], Awaitable[None]] = _nothing
 
 
+OPEN_WITHIN_SECONDS = 5.0
 Opening = Callable[[Configuration], Awaitable[Parts]]
 
 
-class Nobody:
-    """A judge that knows nothing and admits nobody: each answer is that the edge cannot say."""
-
-    heard_seconds_ago = float("inf")
-
-    def ask(self, ask: Ask) -> Verdict | None:
-        """See :class:`~controlplane.edge.asking.Judging`."""
-        return Verdict(Code.NOT_FOUND, trouble=Trouble.UNBUILT)
-
-    async def decide(self, ask: Ask) -> Verdict:
-        """See :class:`~controlplane.edge.asking.Judging`."""
-        return Verdict(Code.NOT_FOUND, trouble=Trouble.UNBUILT)
-
-    async def give_back(self, tenant_id: str, key_id: str, lease_id: str) -> None:
-        """See :class:`~controlplane.edge.asking.Judging`."""
-
-    async def limit(
-        self, tenant_id: str, namespace: str, identifier: str, limit: int, duration_ms: int, cost: int
-    ) -> Decision | None:
-        """See :class:`~controlplane.edge.asking.Counting`."""
-        return None
-
-    def heard_within_bound(self) -> bool:
-        """See :class:`~controlplane.edge.asking.Listening`."""
-        return False
-
-    def sizes(self) -> Mapping[str, int]:
-        """See :class:`~controlplane.edge.asking.Listening`."""
-        return {}
-
-
 async def open_parts(configuration: Configuration) -> Parts:
-    """Open what a process needs; it serves when this returns."""
-    nobody = Nobody()
-    return Parts(nobody, nobody, nobody)
+    """Open what a process needs. It serves when this returns, and refuses while there is no projection to go by."""
+    edge = Edge(configuration.redis_url, configuration.peppers, capacity=configuration.capacity, processes=configuration.processes)
+    await edge.open(within_seconds=OPEN_WITHIN_SECONDS)
+    return Parts(edge.judge, edge.counting, edge, edge.close)

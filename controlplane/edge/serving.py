@@ -13,7 +13,7 @@ import socket
 
 import uvloop
 
-from controlplane.edge.assembly import Edge
+from controlplane.edge.assembly import Doors
 from controlplane.edge.configuration import Configuration
 from controlplane.edge.opening import Opening
 from controlplane.edge.protocol import Connection
@@ -37,8 +37,8 @@ def listen(address: str, port: int) -> socket.socket:
 class Reporter:
     """Tells the parent that this process is ready and what it has counted. ``gone`` is set when the parent is no more."""
 
-    def __init__(self, edge: Edge, fd: int | None) -> None:
-        self._edge, self._fd = edge, fd
+    def __init__(self, doors: Doors, fd: int | None) -> None:
+        self._doors, self._fd = doors, fd
         self._unsent = b""
         self.gone = asyncio.Event()
         if fd is not None:
@@ -49,7 +49,7 @@ class Reporter:
         if self._fd is None:
             return
         if not self._unsent:
-            self._unsent = json.dumps({"missing": self._edge.missing(), "numbers": self._edge.snapshot()}).encode() + b"\n"
+            self._unsent = json.dumps({"missing": self._doors.missing(), "numbers": self._doors.snapshot()}).encode() + b"\n"
         try:
             while self._unsent:  # a line may be longer than a pipe takes at once
                 self._unsent = self._unsent[os.write(self._fd, self._unsent) :]
@@ -72,13 +72,13 @@ async def serve(configuration: Configuration, opening: Opening, listening: socke
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     parts = await opening(configuration)
-    edge = Edge(configuration, parts)
-    service = edge.service
+    doors = Doors(configuration, parts)
+    service = doors.service
     service.start()
     server = await loop.create_server(lambda: Connection(service), sock=listening, backlog=BACKLOG)
     gc.collect()
     gc.freeze()  # what lives as long as the process need not be looked at again
-    reporter = Reporter(edge, report_fd)
+    reporter = Reporter(doors, report_fd)
     reporting = asyncio.ensure_future(reporter.run())
     waits = [asyncio.ensure_future(event.wait()) for event in (ending, reporter.gone)]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -63,13 +63,16 @@ def of_product(state: StateFolder, given: Given, ports: Mapping[str, int], regio
 
 def own_values(state: StateFolder, given: Given, ports: Mapping[str, int], region: str, footing: Footing | None) -> dict[str, str]:
     """The part of the environment that is this stack's own, which ``up.env`` keeps for commands in another terminal."""
-    secrets = state.secrets(("django", "audit", "valkey"))
+    secrets = state.secrets(("django", "audit", "valkey", "edge"))
     values = {
         "DJANGO_SECRET_KEY": secrets["django"],
         "AUDIT_KEY": secrets["audit"],
         "REDIS_URL": given.redis_url or processes.redis_url(ports[processes.VALKEY], secrets["valkey"]),
         "AWS_DEFAULT_REGION": region,
         "CONTROLPLANE_PORTAL_URL": processes.http_url(ports[processes.WEB]),
+        "CONTROLPLANE_EDGE_PORT": str(ports[processes.EDGE]),
+        "CONTROLPLANE_EDGE_OPERATORS_PORT": str(ports[processes.OPERATORS]),
+        "EDGE_IDENTITY_KEYS": f"1:{secrets['edge']}",
     }
     if given.database_url:
         values["DATABASE_URL"] = given.database_url

@@ -15,7 +15,9 @@ from controlplane.embedded.parts import Part
 from controlplane.embedded.state import LOOPBACK, StateFolder
 
 PROJECT = Path(__file__).resolve().parents[2]
-VALKEY, STANDIN, WEB, WORKER = "valkey", "standin", "web", "worker"
+VALKEY, STANDIN, WEB, WORKER, EDGE = "valkey", "standin", "web", "worker", "edge"
+OPERATORS = "edge-operators"
+"""The edge's second port."""
 WEB_THREADS = 16
 SERVICES_FLOOR, PRODUCT_FLOOR = 0, 1
 
@@ -113,5 +115,22 @@ def worker(state: StateFolder, environment: Mapping[str, str]) -> Part:
         is_ready=partial(readiness.of_worker, environment["REDIS_URL"], node, state.log(WORKER)),
         ready_within_seconds=90.0,
         grace_seconds=10.0,
+        floor=PRODUCT_FLOOR,
+    )
+
+
+def edge(environment: Mapping[str, str]) -> Part:
+    """The admission edge, with as many processes as there are cores. It is ready when it hears what changes and has a projection to go by.
+
+    The worker builds that a moment after its start, so the edge is asked for longer than the web server.
+    """
+    return Part(
+        name=EDGE,
+        command=(sys.executable, "-m", "controlplane.edge"),
+        environment=environment,
+        folder=PROJECT,
+        is_ready=partial(readiness.of_web, http_url(int(environment["CONTROLPLANE_EDGE_OPERATORS_PORT"])), readiness.WEB_PATH),
+        ready_within_seconds=90.0,
+        grace_seconds=6.0,
         floor=PRODUCT_FLOOR,
     )

@@ -26,6 +26,7 @@ from controlplane.embedded.supervisor import Supervisor
 from core.errors import DomainError
 
 Event = Mapping[str, Any]
+PORTS = (processes.VALKEY, processes.STANDIN, processes.WEB, processes.EDGE, processes.OPERATORS)
 SETTLE_SECONDS = 1800.0
 ASK_SECONDS = 5.0
 
@@ -71,6 +72,11 @@ class Stack:
         return processes.http_url(self.ports[processes.WEB])
 
     @property
+    def edge_url(self) -> str:
+        """Where the admission edge answers."""
+        return processes.http_url(self.ports[processes.EDGE])
+
+    @property
     def environment(self) -> dict[str, str]:
         """The environment for a process that is to work inside this stack."""
         return environment.of_product(self.state, self.given, self.ports, self.region, self.footing)
@@ -88,17 +94,17 @@ class Stack:
     def start(self) -> None:
         """Take the folder and start everything; returns when every part is ready. Raises DomainError naming what was not."""
         self.state.acquire(notice=self.notice)
-        self.ports = self.state.ports((processes.VALKEY, processes.STANDIN, processes.WEB))
+        self.ports = self.state.ports(PORTS)
         self._start_services()
         if not self.given.aws_endpoint_url:
             self._furnish()
         self._leave_addresses()
         self.notice("Migrating the database")
         self.supervisor.run_once(self._command("migrate", "migrate", "--no-input"))
-        self.notice("Starting the web server and the worker")
+        self.notice("Starting the web server, the worker and the admission edge")
         for part in self._product():
             self.supervisor.start(part)
-        self.supervisor.wait_ready(processes.WEB, processes.WORKER)
+        self.supervisor.wait_ready(processes.WEB, processes.WORKER, processes.EDGE)
         self.supervisor.watch()
 
     def settle(self) -> None:
@@ -187,9 +193,10 @@ class Stack:
     def _leave_addresses(self) -> None:
         environment.write_file(self.state, environment.own_values(self.state, self.given, self.ports, self.region, self.footing))
 
-    def _product(self) -> tuple[Part, Part]:
+    def _product(self) -> tuple[Part, ...]:
         values = self.environment
-        return processes.web(self.state, self.ports[processes.WEB], values), processes.worker(self.state, values)
+        web = processes.web(self.state, self.ports[processes.WEB], values)
+        return web, processes.worker(self.state, values), processes.edge(values)
 
     def _command(self, name: str, *arguments: str, within_seconds: float = 300.0) -> Part:
         return Part(

@@ -82,6 +82,10 @@ class Teller:
             ("Console", f"{stack.url}/console/"),
             ("API", f"{stack.url}/api/v1/"),
             ("Portal", f"{stack.url}/portal/<short name of a tenant>/"),
+            (
+                "Admission edge",
+                f"{stack.edge_url}/v1/verify (metrics: {processes.http_url(stack.ports[processes.OPERATORS])}/metrics)",
+            ),
             ("Mail", f"{stack.state.root / 'mail'} (invitations and links for passwords, as files)"),
             ("User name", self.operator.get("username", "operator")),
             ("Password", self.operator.get("password", PASSWORD_KEPT)),

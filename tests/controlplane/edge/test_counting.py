@@ -33,7 +33,7 @@ def test_a_limit_holds_by_tenant_namespace_and_identifier(platform: Platform) ->
             (standing,) = decision.standings
             assert (standing.quota, standing.remaining, decision.refused_by) == (3, 0, "ratelimit")
             assert 0 < (decision.retry_after_us or 0) <= 20_000_000
-            names = [name for name in platform.board._redis.scan_iter(match="edge:named:*")]
+            names = list(platform.board._redis.scan_iter(match="edge:named:*"))
             assert len(names) == 3
             assert not any(b"user_1" in name or b"acme" in name for name in names)
 
