@@ -12,6 +12,7 @@ from pathlib import Path
 from django.conf import settings
 
 from controlplane.commandline import onboarding, rows
+from controlplane.embedded.demo import edge as edge_story
 from controlplane.embedded.demo import keys as key_story
 from controlplane.embedded.demo import portal
 from controlplane.embedded.demo.stage import Stage
@@ -143,6 +144,11 @@ def keys(stage: Stage) -> None:
     key_story.tell(stage, _as_tenant)
 
 
+def flood(stage: Stage) -> None:
+    """One tenant floods the admission edge and no neighbour feels it; what ends is refused there within the bound."""
+    edge_story.tell(stage)
+
+
 def people(stage: Stage) -> None:
     """A tenant's people come in by the portal's own pages, and see what their role may see."""
     portal.tell(stage)
@@ -150,7 +156,7 @@ def people(stage: Stage) -> None:
 
 def offboard(stage: Stage) -> None:
     """A tenant leaves; everything it had is gone, and read back as gone."""
-    stage.chapter("9. Initech leaves")
+    stage.chapter("10. Initech leaves")
     tenant = get_tenant("initech")
     _finish(stage, services.start_offboard(actor=ACTOR, tenant_id=tenant.pk, reason="contract ended", grace=timedelta(0)))
     stage.say("the grace is over (it is 0 for the demo): the clock starts the removal")
@@ -163,7 +169,7 @@ def offboard(stage: Stage) -> None:
 
 def recovered(stage: Stage) -> None:
     """After AWS lost everything: the ledger knew, and it is there again."""
-    stage.chapter("11. Is everything there again?")
+    stage.chapter("12. Is everything there again?")
     living = list(Tenant.objects.select_related("tier", "cell").filter(state__in=(TenantState.ACTIVE, TenantState.SUSPENDED)))
     drifted: list[str] = []
     with stage.progress("reading back", len(living)) as show:
@@ -181,7 +187,7 @@ def recovered(stage: Stage) -> None:
 
 def audit(stage: Stage) -> None:
     """Every act is in the chain, and the chain is whole."""
-    stage.chapter("12. Who did what?")
+    stage.chapter("13. Who did what?")
     verdict = verify()
     stage.promise("the audit chain is whole", verdict.ok, str(verdict.fault or f"{verdict.checked} entries"))
 
@@ -195,6 +201,7 @@ BEFORE_THE_LOSS: tuple[Callable[[Stage], None], ...] = (
     move,
     keys,
     people,
+    flood,
     offboard,
 )
 AFTER_THE_LOSS: tuple[Callable[[Stage], None], ...] = (recovered, audit)

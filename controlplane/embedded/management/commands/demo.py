@@ -34,7 +34,7 @@ class Command(BaseCommand):
                 running(Path(folder), notice=teller.notice, tell=teller.tell) as stack,
             ):
                 self._tell(stack, "before")
-                console.print("\n[bold]10. AWS loses everything[/bold]")
+                console.print("\n[bold]11. AWS loses everything[/bold]")
                 stack.lose_standin()
                 self._tell(stack, "after")
         except DomainError as error:
