@@ -1,35 +1,35 @@
-"""What was counted goes to Redis once a second, as a batch with an id of its own, to be added up by :mod:`tenants.usage.rolling`.
+"""What was counted goes to Redis once a second, as batches with ids of their own, to be added up by :mod:`tenants.usage.rolling`.
 
-A killed process loses what it has counted since its last flush: a second's worth. A batch that Redis did not take is offered again under the same
-id, so that one which was taken without an answer counts once. While Redis is away batches wait here, up to :data:`MOST` of them; then the oldest
-is let go, and that is told.
+A killed process loses what it has counted since its last flush. What is not taken waits, and is offered again under the same id
+(:class:`tenants.usage.tally.Sending`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError
 
 from controlplane.edge.known import Known
 from controlplane.edge.line import AwayError
-from tenants.usage.tally import MOST_IN_STREAM, STREAM, Batch, Tally
+from tenants.usage.tally import FIELD, FLUSH_SECONDS, MOST_WAITING, STREAM, Sending, Tally
 
 logger = logging.getLogger(__name__)
-FLUSH_SECONDS = 1.0
-MOST = 600
 
 
 class Flushing:
     """The flusher of one process, for one event loop."""
 
     def __init__(self, known: Known, tally: Tally) -> None:
-        self._known, self._tally = known, tally
-        self._waiting: deque[Batch] = deque()
+        self._known = known
+        self._sending = Sending(tally)
         self._task: asyncio.Task[None] | None = None
-        self.lost = 0
+
+    @property
+    def waiting(self) -> int:
+        """Batches that Redis has not taken yet."""
+        return self._sending.waiting
 
     def start(self) -> None:
         """Begin to flush."""
@@ -44,24 +44,19 @@ class Flushing:
         await self.flush()
 
     async def flush(self) -> None:
-        """Offer what was counted, the oldest batch first; what is not taken waits. Never raises for a Redis that is away."""
-        with self._known.lock:
-            batch = self._tally.take()
-        if batch is not None:
-            self._waiting.append(batch)
-        while len(self._waiting) > MOST:
-            self._waiting.popleft()
-            self.lost += 1
-            logger.error("counts were lost: Redis has been away for too long")
+        """Offer what was counted, the oldest first. Never raises for a Redis that is away."""
         line = self._known.line
-        while self._waiting and line is not None and line.is_open:
-            first = self._waiting[0]
-            try:
-                await line.call("XADD", STREAM, "MAXLEN", "~", MOST_IN_STREAM, "*", "batch", first.data)
-            except (AwayError, ResponseError) as error:
-                logger.warning("counts were not taken", extra={"error": str(error), "batches": len(self._waiting)})
+        while line is not None and line.is_open:
+            with self._known.lock:
+                batch = self._sending.due()
+            if batch is None:
                 return
-            self._waiting.popleft()
+            try:
+                await line.call("XADD", STREAM, "MAXLEN", "~", MOST_WAITING, "*", FIELD, batch.body)
+            except (AwayError, RedisError) as error:
+                logger.warning("counts were not taken", extra={"error": str(error), "batches": self.waiting})
+                return
+            self._sending.done(batch)
 
     async def _run(self) -> None:
         while True:

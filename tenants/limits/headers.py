@@ -45,16 +45,14 @@ def template_of(decision: Decision) -> tuple[bytes, tuple[int, ...]]:
 
     For whoever holds tokens of this decision and answers many requests under it: ``template % numbers`` is what they cost.
     """
-    lines = []
-    for name, value in headers_of(decision):
-        if name == "RateLimit":
-            value = ", ".join(_standing(standing, "%d") for standing in decision.standings)
-        elif name == "X-RateLimit-Remaining":
-            value = "%d"
-        lines.append(f"{name}: {value}\r\n")
+    texts = dict(headers_of(decision))
+    if texts:
+        texts["RateLimit"] = ", ".join(_standing(standing, "%d") for standing in decision.standings)
+        texts["X-RateLimit-Remaining"] = "%d"
     tightest = decision.tightest
     shown = [*decision.standings, tightest] if tightest is not None else []
-    return "".join(lines).encode("ascii"), tuple(min(standing.remaining, MOST - ROOM) for standing in shown)
+    lines = "".join(f"{name}: {text}\r\n" for name, text in texts.items())
+    return lines.encode("ascii"), tuple(min(standing.remaining, MOST - ROOM) for standing in shown)
 
 
 def retry_after_seconds(decision: Decision) -> int | None:

@@ -20,6 +20,8 @@ from controlplane.edge.asking import Trouble
 from controlplane.edge.library.admission import Admission
 from controlplane.edge.library.drf import AdmissionThrottle
 from controlplane.edge.library.presented import key_in
+from tenants.usage.batches import unpack
+from tenants.usage.tally import STREAM
 from tests.controlplane.edge.world import NARROW, PEPPERS, WIDE, Holder, Platform
 
 PLACE = "tests.controlplane.edge.test_library.current"
@@ -63,8 +65,9 @@ def test_counts_of_threads_are_all_there(platform: Platform, admission: Admissio
     with ThreadPoolExecutor(8) as pool:
         admitted = sum(pool.map(lambda _: sum(admission.admit(acme.text).is_admitted for _ in range(500)), range(8)))
     assert admitted == 4_000
-    assert admission._edge is not None
-    assert sum(count.calls for count in admission._edge.tally.begun) == 4_000
+    admission.close()
+    batches = [unpack(fields[b"batch"]) for _, fields in platform.board._redis.xrange(STREAM)]
+    assert sum(requests for batch in batches for (_, _, _, outcome, _), requests, _ in batch.rows if outcome == "VALID") == 4_000
 
 
 def test_a_fork_begins_anew(platform: Platform, admission: Admission) -> None:
