@@ -22,6 +22,7 @@ class Consumer:
     dead. ``lease_seconds`` is how long a call may take before another relay may take it for crashed; it must exceed the handler's
     own time-outs. ``when_dead`` says what a dead event means for the tenant's later ones: ``hold`` keeps them back until an
     operator has driven it again or discarded it (strict order), ``pass`` lets them go on (a consumer that can do without one).
+    A ``prompt`` one is also called in the process that committed, right after the commit (:mod:`core.outbox.prompt`).
     """
 
     name: str
@@ -30,6 +31,7 @@ class Consumer:
     attempts: int = ATTEMPTS
     lease_seconds: float = LEASE_SECONDS
     when_dead: Literal["hold", "pass"] = "hold"
+    prompt: bool = False
 
     def wants(self, type_: str) -> bool:
         """Whether events of this type go to this consumer."""
@@ -47,6 +49,7 @@ def subscribe(
     attempts: int = ATTEMPTS,
     lease_seconds: float = LEASE_SECONDS,
     when_dead: Literal["hold", "pass"] = "hold",
+    prompt: bool = False,
 ) -> Consumer:
     """Register a consumer under a name that never changes: its deliveries are stored under it.
 
@@ -56,7 +59,7 @@ def subscribe(
     """
     if isinstance(types, str):
         raise TypeError("types is a list of event types, not one text")
-    consumer = Consumer(name, tuple(types), handler, attempts, lease_seconds, when_dead)
+    consumer = Consumer(name, tuple(types), handler, attempts, lease_seconds, when_dead, prompt)
     known = _consumers.get(name)
     if known is not None and known.handler != handler:
         raise ValueError(f"there is another consumer called {name}")

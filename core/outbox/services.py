@@ -13,6 +13,7 @@ from core.actors import Actor
 from core.audit.services import record
 from core.outbox.doorbell import ring_on_commit
 from core.outbox.models import Delivery, DeliveryState, OutboxEvent
+from core.outbox.prompt import tell_on_commit
 from core.transitions import change_state
 
 _TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
@@ -35,6 +36,7 @@ def publish(*, type: str, subject: str, tenant_id: str | None, data: Mapping[str
     event = OutboxEvent.objects.create(
         type=type, subject=subject, tenant_id=tenant_id or None, data=dict(data), occurred_at=timezone.now()
     )
+    tell_on_commit(event)
     ring_on_commit(event.tenant_id)
     return event
 

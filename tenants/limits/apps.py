@@ -16,5 +16,6 @@ class LimitsConfig(AppConfig):
         from core.outbox.registry import subscribe  # noqa: PLC0415  # models must be loaded before either
         from tenants.limits import projecting  # noqa: PLC0415
 
-        # One that cannot be taken is let go: the next about the same thing, or a rebuild, says all that it would have said.
-        subscribe(projecting.CONSUMER, projecting.TYPES, projecting.follow, when_dead="pass")
+        # What was revoked must not wait for a worker that is busy: the process that commits tells the edges as well. One that cannot be taken
+        # is let go: the next about the same thing, or a rebuild, says all that it would have said.
+        subscribe(projecting.CONSUMER, projecting.TYPES, projecting.follow, when_dead="pass", prompt=True)
