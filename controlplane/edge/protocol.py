@@ -17,12 +17,14 @@ from typing import Any
 
 from controlplane.edge import problems as kinds
 from controlplane.edge.problems import Kind, ProblemError
-from controlplane.edge.reading import CONTINUE, Reading
+from controlplane.edge.reading import Reading
 from controlplane.edge.requests import Request
 from controlplane.edge.service import Service
+from controlplane.edge.strictness import request_refusal
 
 logger = logging.getLogger(__name__)
 
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 HELD, WAITING, CONGESTED, TURN = 1, 2, 4, 8
 """Why a connection is not read; bits."""
 CLOSE_LINE, KEEP_LINE = b"\r\nConnection: close\r\n", b"\r\nConnection: keep-alive\r\n"
@@ -42,11 +44,10 @@ class Place:
 class Connection(Reading):
     """One client."""
 
-    __slots__ = ("_backlog", "_ending", "_last", "_places", "_routes", "_stalls")
+    __slots__ = ("_backlog", "_ending", "_last", "_places", "_stalls")
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
-        self._routes = service.routes
         self._places: deque[Place] = deque()
         self._backlog: deque[Request] = deque()
         self._last: bytes | None = None
@@ -78,7 +79,10 @@ class Connection(Reading):
         if self.is_closing or self._ending:
             return
         self.feed(data)
-        self._flush()
+        out = self._out
+        if out:
+            self._transport.write(out[0] if len(out) == 1 else b"".join(out))  # type: ignore[union-attr]  # there is one while data comes
+            out.clear()
         if not (self._inside or self._stalls or self._places or self.is_closing):
             self.deadline = self._service.ticks.now + self._service.bounds.idle_seconds
 
@@ -102,16 +106,29 @@ class Connection(Reading):
 
     # --- Answering ----------------------------------------------------------------------------------------------------------------
 
-    def take(self, request: Request) -> None:
-        """Answer a request now, or after what came before it."""
+    def on_message_complete(self) -> None:
+        """A whole request, told by the parser: answer it now, or after what came before it."""
+        self._inside = False
+        request = self._request
+        parser = self._parser
+        headers = request.headers
+        method = request.method = parser.get_method()
+        keep = parser.should_keep_alive()
+        # Only HTTP/1.1 stays open without a word about it, so the usual request needs no look at its version.
+        if not keep or b"connection" in headers or b"host" not in headers or method == b"CONNECT":
+            version = parser.get_http_version()
+            refusal = request_refusal(method, headers, version)
+            if refusal is not None:
+                self.give_up(refusal)
+            request.keep, request.old = keep, version == "1.0"
         if self._stalls or self._backlog:
             self._backlog.append(request)
-        else:
+        elif not self.is_closing:
             self._answer(request)
 
     def _answer(self, request: Request) -> None:
-        service = self._service
-        door = self._routes.get(request.target) or service.find(request)
+        service, out = self._service, self._out
+        door = service.routes.get(request.target) or service.find(request)
         try:
             answer = door.answer(request)
         except ProblemError as error:
@@ -125,9 +142,11 @@ class Connection(Reading):
             service.begin(self._finish(place, answer))  # type: ignore[arg-type]  # what is not bytes is to be awaited
         elif request.refused or self._places:
             self._fill(self._line_up(request), answer)
+        elif request.keep and not request.old and not service.is_draining and request.method != b"HEAD":
+            out.append(answer)
         else:
             self._say(request, answer)
-        if len(self._out) >= service.bounds.batch:
+        if len(out) >= service.bounds.batch:
             self._stall(TURN)
             asyncio.get_running_loop().call_soon(self._unstall, TURN)
 

@@ -21,16 +21,16 @@ class Request:
     ``keep`` says whether the connection stays open, ``refused`` is set by a door to the id of a tenant that was refused by its limits.
     """
 
-    __slots__ = ("body", "headers", "keep", "method", "old", "refused", "target")
+    # Defaults of the class, so that making one, for each request, sets no more than what differs.
+    body = b""
+    keep = True
+    old = False
+    refused = ""
+    method = b""
 
-    def __init__(self) -> None:
-        self.method = b""
-        self.target = b""
+    def __init__(self, target: bytes = b"") -> None:
+        self.target = target
         self.headers: dict[bytes, bytes] = {}
-        self.body = b""
-        self.keep = True
-        self.old = False
-        self.refused = ""
 
     @property
     def query(self) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from controlplane.edge import problems as kinds
@@ -12,6 +13,13 @@ SINGLE = frozenset(
     b"x-edge-cost x-edge-class x-edge-scopes".split()
 )
 """Headers that stand once or not at all: two of them are two readings of one request."""
+_LINES = re.compile(rb"(?:\A|\n)([A-Z][A-Z-]{0,31}) [!-~]+ HTTP/1\.[01]\r\n")
+_USUAL = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"})
+
+
+def method_refusal(data: bytes) -> Kind:
+    """Say what is wrong where llhttp knows no method: a request line with another is 501 (RFC 9110, section 9.1), anything else is rubbish."""
+    return kinds.MALFORMED if _USUAL.issuperset(_LINES.findall(data)) else kinds.NOT_IMPLEMENTED
 
 
 def body_refusal(headers: Mapping[bytes, bytes], version: str, most: int) -> Kind | None:

@@ -7,9 +7,9 @@ is; ``templates/edge/nginx.conf`` turns that into the answer that the caller get
 
 from __future__ import annotations
 
-from controlplane.edge.asking import Ask, Verdict
+from controlplane.edge.asking import Verdict
 from controlplane.edge.doors.proxied import ProxiedDoor
-from controlplane.edge.problems import BUSY, FORBIDDEN, UNAUTHENTICATED, ProblemError
+from controlplane.edge.problems import BUSY, FORBIDDEN, ProblemError
 from controlplane.edge.requests import Request
 
 AS_FORBIDDEN = b"refused=403"
@@ -22,14 +22,11 @@ class NginxDoor(ProxiedDoor):
     methods = (b"GET", b"HEAD")
     admitted = b"HTTP/1.1 204 No Content\r\nCache-Control: no-store\r\n"
 
-    def read(self, request: Request) -> Ask:
-        """As every proxy's, but that what cannot be read is told in the way that nginx passes on."""
-        try:
-            return super().read(request)
-        except ProblemError as error:
-            if request.query != AS_FORBIDDEN or error.kind is UNAUTHENTICATED:
-                raise
-            raise ProblemError(FORBIDDEN, error.detail, lines=b"X-Edge-Status: %d\r\n" % BUSY.status) from None
+    def misled(self, request: Request, detail: str) -> ProblemError:
+        """As every proxy's, in the way that nginx passes on."""
+        if request.query != AS_FORBIDDEN:
+            return super().misled(request, detail)
+        return ProblemError(FORBIDDEN, detail, lines=b"X-Edge-Status: %d\r\n" % BUSY.status)
 
     def problem(self, request: Request, verdict: Verdict) -> bytes:
         """The refusal, as the query wants it."""

@@ -28,28 +28,27 @@ class ProxiedDoor(JudgedDoor):
         text = request.key()
         if not text:
             raise ProblemError(kinds.UNAUTHENTICATED)
-        cost, scopes = self._terms.read(request)
-        address = request.headers.get(b"x-real-ip")
-        return Ask(text, cost, scopes, self._address(address) if address else "")
-
-    def _address(self, value: bytes) -> str:
+        terms = self._terms.read(request)
+        if terms is None:
+            raise self.misled(request, "X-Edge-Cost, X-Edge-Class or X-Edge-Scopes means nothing.")
+        value = request.headers.get(b"x-real-ip")
+        if not value:
+            return Ask(text, terms[0], terms[1])
         address = value.decode("latin-1")
         if not is_address(address):
-            raise ProblemError(kinds.MALFORMED, "X-Real-Ip is not an address.")
-        return address
+            raise self.misled(request, "X-Real-Ip is not an address.")
+        return Ask(text, terms[0], terms[1], address)
+
+    def misled(self, _request: Request, detail: str) -> ProblemError:
+        """Give the error for a proxy that is set up wrongly: it lets nobody in."""
+        return ProblemError(kinds.MALFORMED, detail)
 
     def say(self, request: Request, verdict: Verdict) -> bytes:
         """Admitted: who it is, and how the limits stand. Refused: a problem."""
         if verdict.code is VALID and not verdict.trouble:
             self.counts[VALID] += 1
             limiting = verdict.limiting
-            return b"".join(
-                (
-                    self.admitted,
-                    self.ticks.date,
-                    self.badges.lines(verdict),
-                    b"\r\n" if limiting is None else limiting.lines + b"\r\n",
-                )
-            )
+            lines = b"" if limiting is None else limiting.lines
+            return b"%b%b%b%b\r\n" % (self.admitted, self.ticks.date, self.badges.lines(verdict), lines)
         self.count(request, verdict)
         return self.problem(request, verdict)

@@ -5,9 +5,7 @@ A proxy has a handful of routes, so what each combination means is worked out on
 
 from __future__ import annotations
 
-from controlplane.edge import problems as kinds
 from controlplane.edge.doors.fields import MOST_COST, MOST_SCOPES, is_class
-from controlplane.edge.problems import ProblemError
 from controlplane.edge.requests import Request
 from tenants.keys.scopes import is_scope
 from tenants.limits.costs import Costs
@@ -24,14 +22,14 @@ class TermsReader:
         self._costs = costs
         self._kept: dict[tuple[bytes | None, bytes | None, bytes | None], Terms] = {}
 
-    def read(self, request: Request) -> Terms:
-        """Give the terms; raises ProblemError where a header means nothing: a proxy that is set up wrongly lets nobody in."""
+    def read(self, request: Request) -> Terms | None:
+        """Give the terms; None where a header means nothing."""
         headers = request.headers
         given = (headers.get(b"x-edge-cost"), headers.get(b"x-edge-class"), headers.get(b"x-edge-scopes"))
         kept = self._kept.get(given)
         return kept if kept is not None else self._work_out(given)
 
-    def _work_out(self, given: tuple[bytes | None, bytes | None, bytes | None]) -> Terms:
+    def _work_out(self, given: tuple[bytes | None, bytes | None, bytes | None]) -> Terms | None:
         cost, route_class, scopes = (value or b"" for value in given)
         words = tuple(dict.fromkeys(scopes.decode("latin-1").replace(",", " ").split()))
         if (
@@ -40,7 +38,7 @@ class TermsReader:
             or len(words) > MOST_SCOPES
             or not all(is_scope(word) for word in words)
         ):
-            raise ProblemError(kinds.MALFORMED, "X-Edge-Cost, X-Edge-Class or X-Edge-Scopes means nothing.")
+            return None
         terms = (int(cost or b"1") * self._costs.of(route_class.decode("ascii")), words)
         if len(self._kept) >= MOST_KEPT:
             self._kept.clear()

@@ -7,11 +7,11 @@ import sys
 from controlplane.edge.__main__ import main
 from controlplane.edge.configuration import Configuration
 from controlplane.edge.opening import Parts
-from tests.controlplane.edge.judges import FakeJudge
+from tests.controlplane.edge.judges import LeanJudge
 
 
 async def open_fake(configuration: Configuration) -> Parts:
-    judge = FakeJudge(keeps=False)
+    judge = LeanJudge(keeps=False)
     judge.release.set()
     return Parts(judge, judge, judge)
 

@@ -1,0 +1,218 @@
+"""What a slow, greedy or stubborn client gets, and that the others do not feel it. Time stands until a test moves it."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+
+from controlplane.edge.holding import LEAST_SECONDS, MOST_SECONDS, Holding
+from controlplane.edge.ticks import Ticks
+from tests.controlplane.edge.conftest import Clock, Running
+from tests.controlplane.edge.judges import key
+from tests.controlplane.edge.wire import Client, get, post
+
+Serve = Callable[..., Running]
+ACME, FLOOD = get("/v1/nginx", key=key("acme")), get("/v1/nginx", key=key("flood"))
+
+
+def _settled(running: Running, connections: int) -> None:
+    """Wait until the server has seen so many clients: they connect and close on threads of the kernel's."""
+    give_up_at = time.monotonic() + 5
+    while running.call(lambda: len(running.service.connections)) != connections:
+        assert time.monotonic() < give_up_at
+        time.sleep(0.005)
+
+
+def test_a_head_that_comes_slowly_has_five_seconds(running: Running, client: Client) -> None:
+    client.send(ACME[:20])
+    running.pass_time(4)
+    client.send(ACME[20:40])
+    assert client.is_quiet()
+    running.pass_time(1)
+    answer = client.read()
+    assert (answer.status, answer.headers["connection"]) == (408, "close")
+    assert client.is_ended()
+
+
+def test_a_body_that_comes_slowly_has_five_seconds(running: Running, client: Client) -> None:
+    data = post("/v1/verify", b'{"key":"nobody"}')
+    client.send(data[:-5])
+    assert client.is_quiet()
+    running.pass_time(4)
+    client.send(data[-5:-3])
+    assert client.is_quiet()
+    running.pass_time(1)
+    assert client.read().status == 408
+
+
+def test_who_connects_and_says_nothing_is_let_go(running: Running, client: Client) -> None:
+    _settled(running, 1)
+    running.pass_time(4.5)
+    assert client.is_quiet()
+    running.pass_time(0.5)
+    assert client.is_ended()
+
+
+def test_an_idle_connection_is_kept_for_a_while(running: Running, client: Client) -> None:
+    client.ask(ACME)
+    running.pass_time(74)
+    assert client.ask(ACME).status == 204
+    running.pass_time(75)
+    assert client.is_ended()
+
+
+def test_a_client_that_waits_for_us_is_not_given_up(running: Running, client: Client) -> None:
+    client.send(get("/v1/nginx", key="cpk_live_slow"))
+    assert client.is_quiet()
+    running.pass_time(1_000)
+    running.call(running.judge.release.set)
+    assert client.read().status == 204
+
+
+def test_a_head_in_small_pieces_is_bounded_all_the_same(client: Client) -> None:
+    client.send(b"GET /v1/nginx HTTP/1.1\r\nHost: edge\r\n")
+    try:
+        for number in range(1_000):
+            client.send(f"X-{number}: {'a' * 100}\r\n".encode())
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    assert client.read().status == 431
+
+
+def test_chunk_sizes_that_say_much_are_bounded(client: Client) -> None:
+    client.send(b"POST /v1/verify HTTP/1.1\r\nHost: edge\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+    try:
+        for _ in range(1_000):
+            client.send(b"1;" + b"x" * 200 + b"\r\n{\r\n")
+            time.sleep(0)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    assert client.read().status == 413
+
+
+def test_a_client_that_does_not_read_is_not_read_either(running: Running) -> None:
+    """Answers pile up in the kernel first, then in the process up to a bound; then the client's own sending comes to a halt."""
+    with running.client() as client:
+        client.socket.setblocking(False)
+        sent = 0
+        give_up_at = time.monotonic() + 20
+        while time.monotonic() < give_up_at:
+            try:
+                sent += client.socket.send(ACME * 200)
+                stuck = 0
+            except BlockingIOError:
+                stuck += 1
+                if stuck > 40:
+                    break
+                time.sleep(0.01)
+        assert stuck > 40, "it was read for ever"
+        waiting = running.call(
+            lambda: [connection._transport.get_write_buffer_size() for connection in running.service.connections]
+        )
+        assert max(waiting) < 300_000
+        with running.client() as other:
+            assert other.ask(ACME).status == 204
+        running.pass_time(31)
+        _settled(running, 0)
+
+
+def test_too_many_connections_are_turned_away(serve: Serve) -> None:
+    running = serve(connections=2)
+    with running.client() as first, running.client() as second:
+        assert first.ask(ACME).status == second.ask(ACME).status == 204
+        with running.client() as third:
+            answer = third.read()
+            assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+            assert third.is_ended()
+        _settled(running, 2)
+        assert first.ask(ACME).status == 204
+
+
+def test_a_flood_of_refusals_is_held_back_and_its_neighbours_are_not(serve: Serve) -> None:
+    running = serve(held_above=5)
+    with running.client() as flood, running.client() as quiet:
+        started = time.monotonic()
+        flood.send(FLOOD * 11)
+        assert [flood.read().status for _ in range(5)] == [429] * 5
+        assert quiet.ask(ACME).status == 204
+        assert [flood.read().status for _ in range(6)] == [429] * 6
+        assert time.monotonic() - started >= 5 * LEAST_SECONDS
+        assert len(running.judge.asked) == 12
+        assert running.service.holding.held == 6
+
+
+def test_a_tenant_that_is_held_back_on_one_connection_is_held_back_on_all(serve: Serve) -> None:
+    running = serve(held_above=1)
+    with running.client() as first, running.client() as second:
+        first.ask(FLOOD)
+        second.send(FLOOD)
+        assert second.is_quiet(LEAST_SECONDS / 2)
+        assert second.read().status == 429
+
+
+def test_answers_that_had_to_wait_are_held_back_too(serve: Serve) -> None:
+    running = serve(held_above=1)
+    running.call(running.judge.release.set)
+    with running.client() as client:
+        client.send(get("/v1/nginx", key="cpk_live_slowflood") * 4 + ACME)
+        assert [client.read().status for _ in range(5)] == [429] * 4 + [204]
+        assert running.service.holding.held == 3
+        assert client.ask(ACME).status == 204
+
+
+def test_the_delay_grows_to_its_bound_and_a_new_second_begins_anew() -> None:
+    clock = Clock()
+    ticks = Ticks(clock, clock)
+    holding = Holding(100, ticks)
+    delays = [holding.delay("tnt_globex") for _ in range(700)]
+    assert delays[:100] == [0.0] * 100
+    assert delays[100:200] == [LEAST_SECONDS] * 100
+    assert delays[-1] == MOST_SECONDS
+    assert delays == sorted(delays)
+    assert holding.delay("tnt_acme") == 0.0
+    clock.seconds += 1
+    ticks.turn()
+    assert holding.delay("tnt_globex") == 0.0
+
+
+def test_draining_finishes_what_is_under_way_and_ends_the_rest(running: Running) -> None:
+    with running.client() as idle, running.client() as busy, running.client() as half:
+        idle.ask(ACME)
+        busy.send(get("/v1/nginx", key="cpk_live_slow"))
+        half.send(ACME[:20])
+        assert busy.is_quiet()
+
+        async def drain() -> bool:
+            running.server.close()
+            done = running.service.drain(5.0)
+            running.clock.seconds += 0  # time stands: draining ends because everything is done
+            return await done
+
+        import concurrent.futures
+
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            drained = pool.submit(running.run, drain())
+            assert idle.is_ended()
+            half.send(ACME[20:])
+            answer = half.read()
+            assert (answer.status, answer.headers["connection"]) == (204, "close")
+            assert half.is_ended()
+            running.call(running.judge.release.set)
+            answer = busy.read()
+            assert (answer.status, answer.headers["connection"]) == (204, "close")
+            assert busy.is_ended()
+            half.socket.close()
+            busy.socket.close()
+            assert drained.result(10) is True
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", running.port), 1)
+
+
+def test_who_is_not_done_when_the_time_is_over_is_cut_off(running: Running, client: Client) -> None:
+    client.send(get("/v1/nginx", key="cpk_live_slow"))
+    assert client.is_quiet()
+    assert running.run(running.service.drain(0.0)) is False
+    assert client.is_ended()
