@@ -19,6 +19,7 @@ ENDS_AT = 4_000_000_000
 
 class Ours(Peer):
     path = "/v1/nginx"
+    does = "refusals of whoever goes on asking are held back on purpose"
 
     def __init__(self, name: str, core: int, cast: Cast, store: Store) -> None:
         super().__init__(name, core, cast, store)
@@ -45,9 +46,10 @@ def environment(port: int, redis_url: str, *, processes: int = 1) -> Mapping[str
         "PYTHONPATH": str(ROOT),
         "CONTROLPLANE_ENVIRONMENT": "dev",
         "CONTROLPLANE_ENV_FILE": "/dev/null",
-        "CONTROLPLANE_STATE_DIR": "/dev/null",
         "CONTROLPLANE_LOG_LEVEL": "ERROR",
-        "CONTROLPLANE_EDGE_BIND": f"{LOOPBACK}:{port}",
+        "CONTROLPLANE_EDGE_ADDRESS": LOOPBACK,
+        "CONTROLPLANE_EDGE_PORT": str(port),
+        "CONTROLPLANE_EDGE_OPERATORS_PORT": "0",
         "CONTROLPLANE_EDGE_PROCESSES": str(processes),
         "KEY_PEPPERS": f"1:{PEPPER}",
         "REDIS_URL": redis_url,
@@ -60,12 +62,16 @@ def fill(redis_url: str, callers: tuple[Caller, ...]) -> None:
     build = board.begin()
     if build is None:
         raise RuntimeError("somebody else is building the projection")
+    board.write_in(build.epoch, records_of(callers, board.draw_stamp()))
+    board.finish(build)
+
+
+def records_of(callers: tuple[Caller, ...], stamp: int) -> dict[tuple[Kind, bytes], bytes]:
+    """Give the records of these callers and their keys."""
     records: dict[tuple[Kind, bytes], bytes] = {}
     for caller in callers:
-        stamp, digest = board.draw_stamp(), bytes.fromhex(digest_of(caller.text, PEPPER.encode()))
-        tenant = TenantRecord(Standing.SERVED, caller.limits)
-        records[Kind.TENANT, pack_id(caller.tenant_id)] = pack_tenant(tenant, stamp)
+        tenant, digest = TenantRecord(Standing.SERVED, caller.limits), bytes.fromhex(digest_of(caller.text, PEPPER.encode()))
         key = KeyRecord(digest, caller.tenant_id, caller.key_id, 1, Standing.SERVED, ENDS_AT)
+        records[Kind.TENANT, pack_id(caller.tenant_id)] = pack_tenant(tenant, stamp)
         records[Kind.KEY, digest[:HALF]] = pack_key(key, stamp)
-    board.write_in(build.epoch, records)
-    board.finish(build)
+    return records
