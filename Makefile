@@ -42,7 +42,7 @@ $(DEV): | $(BIN)/python
 
 # --- Running ----------------------------------------------------------------------------------------------------------------------
 
-.PHONY: up demo bench
+.PHONY: up demo bench bench-edge
 up: $(EMBEDDED) ## Run the whole product on this machine; Ctrl-C ends it
 	@exec $(BIN)/python manage.py up
 
@@ -51,6 +51,9 @@ demo: $(EMBEDDED) ## The whole story once, at the terminal, on a stack of its ow
 
 bench: $(DEV) ## Measure, and write a table to bench/results/
 	@exec $(BIN)/python -m bench
+
+bench-edge: $(DEV) ## Measure the admission edge beside its peers
+	@exec $(BIN)/python -m bench.edge
 
 # --- Testing ----------------------------------------------------------------------------------------------------------------------
 

@@ -195,7 +195,11 @@ def picture(runs: dict[str, Seen]) -> str:
     wanted = ("(a) one key for the tier", "(b) a bucket each, at its share", "**sharing by weight**")
     panels = [Panel(name.strip("*"), [runs[name].quiet_bins, runs[name].flood_bins]) for name in wanted]
     return draw(
-        panels, names=("fifty quiet tenants together", "the one that floods"), seconds=SECONDS, top=1_000, unit="requests/s"
+        panels,
+        names=("fifty quiet tenants together", "the one that floods"),
+        seconds=SECONDS,
+        top=1_000,
+        what="Admitted requests/s",
     )
 
 

@@ -19,23 +19,23 @@ class Panel:
     lines: Sequence[Sequence[float]]
 
 
-def draw(panels: Sequence[Panel], *, names: Sequence[str], seconds: int, top: float, unit: str) -> str:
-    """Give the picture; ``top`` is the end of the axis, which values above are cut at."""
+def draw(panels: Sequence[Panel], *, names: Sequence[str], seconds: int, top: float, what: str) -> str:
+    """Give the picture; ``what`` says what is drawn, ``top`` is the end of the axis, which values above are cut at."""
     width, height = LEFT + len(panels) * (WIDTH + GAP), TOP + HEIGHT + 46
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
         f'font-family="system-ui, sans-serif" font-size="12" fill="#24292f">',
-        f"<title>{escape(unit)} admitted over time: {escape(', '.join(panel.title for panel in panels))}</title>",
+        f"<title>{escape(what)}: {escape(', '.join(panel.title for panel in panels))}</title>",
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-        *_legend(names, unit),
+        *_legend(names, what),
     ]
     for index, panel in enumerate(panels):
         parts += _panel(panel, LEFT + index * (WIDTH + GAP), seconds, top, with_numbers=index == 0)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _legend(names: Sequence[str], unit: str) -> list[str]:
-    parts, left = [f'<text x="8" y="20" font-weight="600">Admitted {escape(unit)}</text>'], 200
+def _legend(names: Sequence[str], what: str) -> list[str]:
+    parts, left = [f'<text x="8" y="20" font-weight="600">{escape(what)}</text>'], 53 + 7 * len(what)
     for name, colour, dash in zip(names, COLOURS, DASHES, strict=False):
         parts.append(f'<path d="M{left} 16h28" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dash}"/>')
         parts.append(f'<text x="{left + 36}" y="20">{escape(name)}</text>')
@@ -50,7 +50,7 @@ def _panel(panel: Panel, left: float, seconds: int, top: float, *, with_numbers:
         y = bottom - HEIGHT * step / 4
         parts.append(f'<path d="M{left} {y:.1f}h{WIDTH}" stroke="#d0d7de" stroke-width="{1.2 if step == 0 else 0.6}"/>')
         if with_numbers:
-            parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{top * step / 4:,.0f}</text>')
+            parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{_number(top * step / 4)}</text>')
     parts += [
         f'<text x="{left + WIDTH * second / seconds:.1f}" y="{bottom + 18}" text-anchor="middle">{second}{" s" * (second == 0)}</text>'
         for second in range(0, seconds + 1, 20)
@@ -62,3 +62,7 @@ def _panel(panel: Panel, left: float, seconds: int, top: float, *, with_numbers:
         )
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>')
     return parts
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"

@@ -26,11 +26,11 @@ def describe_machine() -> str:
     )
 
 
-def markdown(results: Iterable[Result], machine: str, seconds: float) -> str:
+def markdown(results: Iterable[Result], machine: str, seconds: float, *, command: str = "bench") -> str:
     """The page: goals first, then each measurement with how it was done."""
     results = list(results)
     lines = [
-        f"Measured on {datetime.now(UTC):%d %B %Y} by `make bench` in {seconds / 60:.1f} minutes, on {machine}.",
+        f"Measured on {datetime.now(UTC):%d %B %Y} by `make {command}` in {seconds / 60:.1f} minutes, on {machine}.",
         "Noisy machine: read ratios, not absolutes.",
         "",
         "## Goals",
