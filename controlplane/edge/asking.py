@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -35,6 +35,10 @@ class Ask:
     lease_id: str = ""
 
 
+Template = Callable[[Decision], tuple[bytes, tuple[int, ...]]]
+"""Gives a text with ``%d`` where something of a limit remains, and how much does in this decision: what a lease still holds is added to each."""
+
+
 class Limiting(Protocol):
     """How the limits stood when a request was decided. Both are made when they are asked for: most requests need one of them."""
 
@@ -45,6 +49,9 @@ class Limiting(Protocol):
     @property
     def lines(self) -> bytes:
         """The decision as header lines, each ended by CRLF, ready to be put into an answer (:mod:`tenants.limits.headers`)."""
+
+    def filled(self, template_of: Template) -> bytes:
+        """The decision in another shape. The template is made once for many requests, and filled with what remains now of each limit."""
 
 
 @dataclass(slots=True)

@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from controlplane.edge.asking import Template
 from tenants.keys.codes import Code
-from tenants.limits import headers
 from tenants.limits.decision import Decision
 from tenants.limits.effective import KeyLimits, Limits
+from tenants.limits.headers import template_of
 from tenants.limits.spending import Bill, Drawn, Periods, Returned
 
 LAPSE_SECONDS = 0.1
@@ -28,14 +29,13 @@ MOST_RETURNED = 8
 class Snapshot:
     """What was said of the limits at one moment, and the shape of its headers; made once, when asked for, for all requests that live on it."""
 
-    __slots__ = ("_bases", "_decision", "_source", "_template", "code", "refused_by")
+    __slots__ = ("_decision", "_source", "_templates", "code", "refused_by")
 
     def __init__(self, source: Drawn | Decision) -> None:
         self._source = source
         self.code, self.refused_by = source.code, source.refused_by
         self._decision: Decision | None = None
-        self._template = b""
-        self._bases: tuple[int, ...] = ()
+        self._templates: dict[Template, tuple[bytes, tuple[int, ...]]] = {}
 
     @property
     def decision(self) -> Decision:
@@ -52,11 +52,12 @@ class Snapshot:
             self.decision, standings=tuple(replace(one, remaining=one.remaining + left) for one in self.decision.standings)
         )
 
-    def lines_with(self, left: int) -> bytes:
-        """Give the headers of :meth:`decision_with` as lines."""
-        if not self._template:
-            self._template, self._bases = headers.template_of(self.decision)
-        return self._template % tuple([base + left for base in self._bases])
+    def filled(self, template_of: Template, left: int) -> bytes:
+        """Give :meth:`decision_with` in the shape of a template."""
+        made = self._templates.get(template_of)
+        if made is None:
+            made = self._templates[template_of] = template_of(self.decision)
+        return made[0] % tuple([number + left for number in made[1]])
 
 
 class Held:
@@ -75,7 +76,11 @@ class Held:
     @property
     def lines(self) -> bytes:
         """Header lines of :attr:`decision`."""
-        return self.snapshot.lines_with(self._left)
+        return self.snapshot.filled(template_of, self._left)
+
+    def filled(self, template_of: Template) -> bytes:
+        """See :class:`~controlplane.edge.asking.Limiting`."""
+        return self.snapshot.filled(template_of, self._left)
 
 
 NOTHING = Snapshot(Decision(Code.VALID, 0, "", 0, (), 0))

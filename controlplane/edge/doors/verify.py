@@ -21,6 +21,7 @@ from tenants.limits.headers import SECOND_US, retry_after_seconds
 
 MOST_KEPT = 50_000
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
+_UNLIMITED = b'"limits":{},"refused_by":null,"retry_after":null}'
 _ASKED = frozenset({"key", "cost", "class", "scopes", "address", "lease"})
 _PLAIN = frozenset({"key"})
 
@@ -62,25 +63,13 @@ class VerifyDoor(JudgedDoor):
             if verdict.trouble:
                 return self.problem(request, verdict)
         limiting = verdict.limiting
-        body = self._body(verdict, None if limiting is None else limiting.decision).encode()
+        code = verdict.code
+        told = f'{{"valid":{"true" if code is VALID else "false"},"code":"{code}",{self._told(verdict)},'.encode()
+        body = told + (_UNLIMITED if limiting is None else limiting.filled(template_of))
         return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (
             *(_HEAD, self.ticks.date, b"" if limiting is None else limiting.lines),
             *(len(body), body),
         )
-
-    def _body(self, verdict: Verdict, decision: Decision | None) -> str:
-        code = verdict.code
-        told = f'{{"valid":{"true" if code is VALID else "false"},"code":"{code}",{self._told(verdict)}'
-        if decision is None:
-            return f'{told},"limits":{{}},"refused_by":null,"retry_after":null}}'
-        # Names of limits are lower-case letters, digits and hyphens (tenants.limits.judgement): nothing in them needs escaping.
-        limits = ",".join(
-            f'"{standing.name}":{{"limit":{standing.quota},"remaining":{standing.remaining},"reset":{-(-standing.reset_after_us // SECOND_US)}}}'
-            for standing in decision.standings
-        )
-        retry_after = retry_after_seconds(decision)
-        refused_by = f'"{decision.refused_by}"' if decision.refused_by else "null"
-        return f'{told},"limits":{{{limits}}},"refused_by":{refused_by},"retry_after":{"null" if retry_after is None else retry_after}}}'
 
     def _told(self, verdict: Verdict) -> str:
         """Who it is, as JSON, kept for each key: the same until its scopes or its version change."""
@@ -98,6 +87,21 @@ class VerifyDoor(JudgedDoor):
             self._who.clear()
         self._who[verdict.key_id] = (verdict.tenant_id, verdict.number, verdict.scopes, text)
         return text
+
+
+def template_of(decision: Decision) -> tuple[bytes, tuple[int, ...]]:
+    """Give how the limits stand, as the end of a JSON object, with ``%d`` for what remains.
+
+    Names of limits are lower-case letters, digits and hyphens (:mod:`tenants.limits.judgement`): nothing in them needs escaping.
+    """
+    limits = ",".join(
+        f'"{standing.name}":{{"limit":{standing.quota},"remaining":%d,"reset":{-(-standing.reset_after_us // SECOND_US)}}}'
+        for standing in decision.standings
+    )
+    refused_by = f'"{decision.refused_by}"' if decision.refused_by else "null"
+    retry_after = retry_after_seconds(decision)
+    told = f'"limits":{{{limits}}},"refused_by":{refused_by},"retry_after":{"null" if retry_after is None else retry_after}}}'
+    return told.encode(), tuple(standing.remaining for standing in decision.standings)
 
 
 class ReleaseDoor(JudgedDoor):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from controlplane.edge.asking import Ask, Trouble, Verdict
+from controlplane.edge.asking import Ask, Template, Trouble, Verdict
 from tenants.keys.codes import Code
 from tenants.limits.decision import Decision
 from tenants.limits.headers import headers_of
@@ -37,6 +37,10 @@ class Limited:
 
     decision: Decision
     lines: bytes
+
+    def filled(self, template_of: Template) -> bytes:
+        template, numbers = template_of(self.decision)
+        return template % numbers
 
     @classmethod
     def by(cls, decided: Decision) -> Limited:
