@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.ground import parts
 
-MEASUREMENTS = ("share", "throughput", "growth", "lists", "audit", "keys", "leaks", "portal", "fairness", "projection")
+MEASUREMENTS = ("share", "throughput", "growth", "lists", "audit", "keys", "leaks", "portal", "fairness", "projection", "spending")
 
 
 def main() -> None:
