@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from core.ids import TENANT, new_id
 from tenants.keys.codes import Code
-from tenants.limits import bills, spending
+from tenants.limits import spending
+from tenants.limits.bills import BORROWING, FILLING, PLATFORM_STATE
 from tenants.limits.effective import Limits
 from tenants.limits.fairness import Sharing
 from tenants.limits.projection import WEIGHTS
@@ -194,5 +195,43 @@ def test_what_is_kept_of_a_tenant_goes_when_its_bucket_is_full_and_it_no_longer_
         till.ask(bill_of("a", 4, weights))
     assert 0 < till.client.pttl(spending.BUCKET + spending.place_of(IDS["a"])) <= 2_001
     names = set(till.client.keys("edge:*")) - {spending.SPENT + spending.place_of(IDS["a"])}
-    fixed = {name.encode() for name in (bills.PLATFORM_STATE, bills.FILLING, bills.BORROWING)}
+    fixed = {name.encode() for name in (PLATFORM_STATE, FILLING, BORROWING)}
     assert names == {spending.BUCKET + spending.place_of(IDS["a"]), *fixed}
+
+
+def test_many_buckets_that_have_become_full_are_cleared_in_parts_and_nothing_more_is_lent_for_it(till: Till) -> None:
+    crowd = {new_id(TENANT): 1 for _ in range(400)}
+    sharing, limits = Sharing(4_000, {**crowd, "a": 1}), Limits(1_000_000, 2**31 - 1, 2**53 - 1)
+    bills = {name: Bill(IDS.get(name, name), limits, capacity=4_000, weights=401) for name in (*crowd, "a")}
+    assert till.now_us is not None
+    now = till.now_us
+
+    def flood() -> tuple[int, int]:
+        till.now_us = now
+        scripted = sum(drawn.is_admitted for drawn in till.ask_all([bills["a"]] * 300))
+        return scripted, sum(sharing.ask("a", now).is_admitted for _ in range(300))
+
+    flood()
+    for name in crowd:
+        till.ask(bills[name])
+        sharing.ask(name, now)
+    now += 150_000
+    scripted, pure = flood()
+    assert pure // 2 <= scripted <= pure, "a part of what has run over is not counted"
+    now += 2 * SECOND
+    scripted, pure = flood()
+    assert scripted == pure
+    assert till.client.zcard(FILLING) == 1
+
+
+def test_a_capacity_or_weights_that_change_lend_at_most_what_the_buckets_hold(till: Till) -> None:
+    before, after, admitted = {"a": 1, "b": 1}, {"a": 1, "b": 1, "c": 8}, 0
+    assert till.now_us is not None
+    for _ in range(2):
+        for name in before:
+            till.ask_all([bill_of(name, 1_000, before)] * 600)
+    for _ in range(200):
+        till.now_us += 10_000
+        admitted += sum(drawn.is_admitted for name in before for drawn in till.ask_all([bill_of(name, 100, after)] * 20))
+    depths = 2 * 10 + 5  # of the new capacity: both buckets and the surplus
+    assert 190 <= admitted <= 200 + depths
