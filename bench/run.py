@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.ground import parts
 
-MEASUREMENTS = ("share", "throughput", "growth", "lists", "audit", "keys", "leaks", "portal", "fairness", "projection")
+MEASUREMENTS = ("share", "throughput", "growth", "lists", "audit", "keys", "leaks", "portal", "fairness", "projection", "spending")
 EDGE = ("edge.beside", "edge.inprocess", "edge.neighbours", "edge.sizes", "edge.propagation")
 """What ``python -m bench.edge`` runs."""
 BY_THEMSELVES = ("edge.beside", "edge.inprocess", "edge.neighbours", "edge.propagation")

@@ -21,11 +21,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tenants.limits import scripts
-from tenants.limits.projection import EPOCH_BYTES, PREFIX, SIZES, Kind, name_of
+from tenants.limits.projection import EPOCH_BYTES, PREFIX, SIZES, WEIGHTS, Kind, name_of
 
 EPOCH, BUILDING, STAMP, CHANGED = "edge:epoch", "edge:building", "edge:stamp", "edge:changed"
-WEIGHTS = "edge:weights"
-"""Names the sum of the weights of all served tenants, in the epoch that holds. It goes with the records: whoever replaces one adjusts it."""
 BUILD_SECONDS = 60
 GONE_SECONDS = 3_600
 """How long it is remembered that a record is gone: longer than any writer oversleeps."""

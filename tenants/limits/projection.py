@@ -25,6 +25,8 @@ from tenants.facts import FailPolicy
 from tenants.limits.effective import KeyLimits, Limits
 
 PREFIX = b"edge"
+WEIGHTS = "edge:weights"
+"""Holds the name of the sum of all served tenants' weights in the epoch that holds. Whoever replaces a record adjusts the sum."""
 EPOCH_BYTES, STAMP_BYTES, HALF = 4, 5, 16
 NO_SCOPES = bytes(8)
 _KEY = struct.Struct(">5sB16s16s16sIH8s")

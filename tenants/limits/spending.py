@@ -20,85 +20,44 @@ Guarantees hold as long as Redis keeps its data. A Redis that has lost it hands 
 
 from __future__ import annotations
 
-import hashlib
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from tenants.keys.codes import Code
 from tenants.limits import scripts
-from tenants.limits.board import WEIGHTS
+from tenants.limits.bills import BUCKET, FLIGHT, SPENT, Bill, Periods, Returned, arguments, give_back_arguments, place_of
 from tenants.limits.calendar import Period
-from tenants.limits.concurrency import Concurrency
 from tenants.limits.decision import Decision, Limit
-from tenants.limits.effective import KeyLimits, Limits, rules_of
 from tenants.limits.fairness import WINDOW_US
 from tenants.limits.judgement import Standing
-from tenants.limits.projection import pack_id
 from tenants.limits.quotas import Quota, QuotaState
 from tenants.limits.rates import Rate, RateState
 
+__all__ = [
+    "BUCKET",
+    "FLIGHT",
+    "GIVE_BACK",
+    "PLATFORM",
+    "SCRIPT",
+    "SPENT",
+    "Bill",
+    "Drawn",
+    "Periods",
+    "Returned",
+    "arguments",
+    "give_back_arguments",
+    "place_of",
+    "read_reply",
+]
+
 SCRIPT, GIVE_BACK = scripts.SPEND, scripts.GIVE_BACK
-SPENT, FLIGHT, BUCKET = b"edge:spent:", b"edge:flight:", b"edge:bucket:"
-PLATFORM_STATE, FILLING, BORROWING = "edge:platform", "edge:filling", "edge:borrowing"
 PLATFORM = "platform"
 """The name of the limit that refused when the platform had no room."""
-DEAREST = 2**31 - 1
-"""The greatest cost, and the most tokens, of one question: keeps every sum in the script below 2**53."""
-LONGEST_LEASE_ID = 128
 
 _VERDICT, _RECORD, _FLIGHT, _GUARANTEE = (struct.Struct(shape) for shape in (">BqQI", ">QQIIQIQ", ">IQ", ">Q"))
-_LIMITS, _RETURNED = struct.Struct(">iqqqq"), struct.Struct(">Q4I")
-_NONE = -1
 _NAMES = ("rate", "quota-day", "quota-month", "concurrency")
 _PLACES = ("", *_NAMES, *(f"key-{name}" for name in _NAMES), PLATFORM)
 _CODES = {place: Code.USAGE_EXCEEDED if "quota" in place else Code.RATE_LIMITED for place in _PLACES[1:]} | {"": Code.VALID}
-Periods = tuple[int, int, int, int]
-"""Into which periods a question was charged: the tenant's day and month, the key's day and month; 0 where there is no such quota."""
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """Quota tokens that were drawn by a question of the same tenant and key and not used. ``periods`` are those of its :class:`Drawn`.
-
-    Say it once: whoever does not know whether a question arrived must let the tokens go.
-    """
-
-    tokens: int
-    periods: Periods
-
-
-@dataclass(frozen=True, slots=True)
-class Bill:
-    """One question to the limits in Redis. Ids are the product's own: never texts that a caller made up.
-
-    Without ``lease_id`` limits of requests in flight are neither asked nor charged. ``extra`` are tokens wanted beyond the cost. ``capacity`` is the
-    platform's, in cost a second, 0 when it is not to be shared; ``weights`` the sum of all served tenants' weights, 0 to use that which the
-    projection keeps in Redis (while there is none, after a flush, capacity is not shared). Cost 0 looks, and may give back.
-    """
-
-    tenant_id: str
-    limits: Limits
-    key_id: str = ""
-    key_limits: KeyLimits | None = None
-    cost: int = 1
-    extra: int = 0
-    lease_id: str = ""
-    returned: tuple[Returned, ...] = ()
-    capacity: int = 0
-    weights: int = 0
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.cost <= DEAREST and 0 <= self.extra <= DEAREST and self.capacity >= 0 and self.weights >= 0):
-            raise ValueError(f"costs, tokens, capacity and weights are not negative, and bounded: {self.cost}, {self.extra}")
-        if len(self.lease_id) > LONGEST_LEASE_ID or (self.key_limits is not None and not self.key_id):
-            raise ValueError("a lease's id is short, and limits of a key need the key's id")
-
-    @property
-    def rules(self) -> Sequence[Limit]:
-        """The limits that are asked, in their order."""
-        return _rules(self.limits, self.key_limits, bool(self.lease_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,45 +118,10 @@ class _Spent:
         return rule.standing_of(self.taken, self.last_ends_us, now_us)
 
 
-def arguments(bill: Bill) -> tuple[list[bytes | str], list[bytes | str | int]]:
-    """Give KEYS and ARGV for :data:`SCRIPT`."""
-    key, places, limits = bill.key_limits, [place_of(bill.tenant_id)], _pack_limits(bill.limits)
-    if key is not None:
-        places.append(place_of(bill.key_id))
-        limits += _pack_key_limits(key)
-    keys: list[bytes | str] = [SPENT + place for place in places]
-    if bill.lease_id:
-        keys += [FLIGHT + place for place in places]
-    argv: list[bytes | str | int] = [limits, bill.cost, bill.extra]
-    if bill.lease_id or bill.returned or bill.capacity:
-        argv += [bill.lease_id, b"".join(_RETURNED.pack(one.tokens, *one.periods) for one in bill.returned)]
-    else:
-        argv.append("")
-    if bill.capacity:
-        keys += [BUCKET + places[0], PLATFORM_STATE, FILLING, BORROWING, WEIGHTS]
-        weight = bill.limits.weight
-        argv += [bill.capacity, weight, places[0] + weight.to_bytes(2, "big"), bill.weights]
-    return keys, argv
-
-
 def read_reply(bill: Bill, reply: bytes) -> Drawn:
     """Read what :data:`SCRIPT` returned to this question."""
     place, wait, now_us, extra = _VERDICT.unpack_from(reply)
     return Drawn(bill, _PLACES[place], None if wait < 0 else wait, now_us, extra, _periods(bill, reply), reply)
-
-
-def give_back_arguments(tenant_id: str, key_id: str, lease_id: str) -> tuple[list[bytes], list[str]]:
-    """Give KEYS and ARGV for :data:`GIVE_BACK`, which ends a request in flight. ``key_id`` may be empty. Repeatable."""
-    return [FLIGHT + place_of(one) for one in (tenant_id, key_id) if one], [lease_id]
-
-
-@lru_cache(maxsize=16_384)
-def place_of(subject: str) -> bytes:
-    """Give the 16 bytes under which a tenant or key is kept: those of its public id, or the digest of an id of another kind."""
-    try:
-        return pack_id(subject)
-    except ValueError:
-        return hashlib.sha256(subject.encode()).digest()[:16]
 
 
 def _record(reply: bytes, place: int) -> tuple[int, ...]:
@@ -211,36 +135,3 @@ def _periods(bill: Bill, reply: bytes) -> Periods:
         return day, month, 0, 0
     record = _record(reply, 1)
     return day, month, record[3] if key.quota_per_day is not None else 0, record[5] if key.quota_per_month is not None else 0
-
-
-@lru_cache(maxsize=1_024)
-def _rules(limits: Limits, key: KeyLimits | None, is_in_flight: bool) -> tuple[Limit, ...]:
-    return tuple(rule for rule in rules_of(limits, key) if is_in_flight or not isinstance(rule, Concurrency))
-
-
-@lru_cache(maxsize=1_024)
-def _pack_limits(limits: Limits) -> bytes:
-    return _pack(rules_of(limits))
-
-
-@lru_cache(maxsize=1_024)
-def _pack_key_limits(limits: KeyLimits) -> bytes:
-    return _pack([rule for rule in rules_of(_NOTHING, limits) if rule.name.startswith("key-")])
-
-
-def _pack(rules: Sequence[Limit]) -> bytes:
-    """The numbers that the script needs: interval and span of a rate (interval 0 for none), quotas and slots (-1 for none)."""
-    interval, span, slots = 0, 0, _NONE
-    quotas = {Period.DAY: _NONE, Period.MONTH: _NONE}
-    for rule in rules:
-        if isinstance(rule, Rate):
-            interval, span = rule.limit.interval_us, rule.limit.span_us
-        elif isinstance(rule, Quota):
-            quotas[rule.period] = rule.allowance
-        else:
-            slots = rule.slots
-    return _LIMITS.pack(interval, span, quotas[Period.DAY], quotas[Period.MONTH], slots)
-
-
-_NOTHING = Limits(1, 1, 0)
-"""A tenant's limits that nobody asks, where only a key's are wanted."""

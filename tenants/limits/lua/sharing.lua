@@ -1,8 +1,8 @@
--- tenants.limits.fairness.Sharing, inside Redis: the platform's capacity. Each tenant has a bucket of its own, and what runs over is lent.
--- KEYS, after so many others: the tenant's bucket; the platform; whose buckets are filling; who is borrowing; the name of the sum of weights.
--- ARGV: 6 capacity, 7 the tenant's weight, 8 the tenant and its weight as bytes, 9 the sum of all weights, 0 to have it looked up.
--- Levels are in cost, times in microseconds since the sharing began, by a clock of which only steps forward count; both are doubles.
--- Gives how long to wait if there is no room for the cost, else how much extra there was room for, and the tenant's guarantee a second.
+-- tenants.limits.fairness.Sharing, inside Redis: each tenant has a bucket of its own of the platform's capacity; what runs over is lent.
+-- KEYS, after so many others: the tenant's bucket; the platform; whose buckets are filling; who is borrowing; which sum of weights
+-- holds. ARGV: 6 capacity, 7 the tenant's weight, 8 the tenant and its weight as bytes, 9 the sum of all weights, 0 to have it looked up.
+-- Levels are in cost, times in microseconds since the sharing began, by a clock of which only steps forward count; both are
+-- doubles. Gives how long to wait if there is no room for the cost, how much extra there was room for, the guarantee a second.
 local function ask_platform(others, now, cost, extra)
   local bucket, platform, filling, borrowing = KEYS[others + 1], KEYS[others + 2], KEYS[others + 3], KEYS[others + 4]
   local capacity, weight, member, total = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])

@@ -1,8 +1,9 @@
--- tenants.limits.decision.decide, inside Redis: every limit of a tenant and of one of its keys is judged, and either all are charged or none.
--- KEYS: what the tenant has spent; of a key with limits what it has spent; with a lease the requests in flight of each; the five of sharing.lua.
--- ARGV: 1 limits of the tenant, and behind them of the key, 2 cost, 3 extra, 4 lease, 5 what is given back; of sharing.lua the others.
--- Returns one string: VERDICT, for each subject RECORD, with a lease for each FLIGHT, and the tenant's guarantee of the platform if that was asked.
--- All numbers are whole and below 2^53, so doubles hold them exactly. Few functions and tables: making one costs as much as a command.
+-- tenants.limits.decision.decide, inside Redis: every limit of a tenant and of one of its keys is judged; all are charged or none.
+-- KEYS: what the tenant has spent; of a key with limits what it has spent; with a lease the requests in flight of each; then the
+-- five of sharing.lua. ARGV: 1 limits of the tenant, and behind them of the key, 2 cost, 3 extra, 4 lease, 5 what is given back; then
+-- those of sharing.lua. Returns one string: VERDICT, for each subject RECORD, with a lease for each FLIGHT, and the tenant's guarantee of
+-- the platform if that was asked. All numbers are whole and below 2^53, so doubles hold them exactly. There are few functions and
+-- tables in it: making one costs about as much as a command.
 local now, subjects = clock(), #ARGV[1] / 36
 local today, cost, extra = floor(now / DAY), tonumber(ARGV[2]), tonumber(ARGV[3])
 local lease, returned = ARGV[4] ~= '' and ARGV[4], ARGV[5] or ''
@@ -90,12 +91,15 @@ local function judge(subject)
   end
   local flight = slots >= 0 and lease and KEYS[subjects + subject]
   if flight then taken, is_held = in_flight(flight, slots, place + 4) end
-  return {interval = interval, span = span, day_most = day_most, month_most = month_most, flight = flight, known = known, seen = seen, owed = owed,
-    was = was, day = day, day_used = day_used, month = month, month_used = month_used, month_end = month_end, taken = taken, is_held = is_held}
+  return {
+    interval = interval, span = span, day_most = day_most, month_most = month_most, flight = flight, known = known,
+    seen = seen, owed = owed, was = was, day = day, day_used = day_used, month = month, month_used = month_used,
+    month_end = month_end, taken = taken, is_held = is_held,
+  }
 end
 
--- Charges so many tokens, and writes. After refusals too: a changed interval, a cut debt, a new period and the clock are as much the state as what
--- was spent. It expires when it says nothing any more; of a period a day later than that, as the clock may step back into it.
+-- Charges so many tokens, and writes. After refusals too: a changed interval, a cut debt, a new period and the clock are as much
+-- the state as what was spent. It expires when it says nothing any more; of a period a day later, as the clock may step back into it.
 local function settle(place, subject, tokens)
   local owed, day, month, known = subject.owed + tokens * subject.interval, subject.day, subject.month, subject.known
   local day_used = subject.day_most < 0 and subject.day_used or subject.day_used + tokens

@@ -1,5 +1,6 @@
--- KEYS: the sum of weights of an epoch, then names of its records. ARGV: the channel, seconds that a gone one is kept, a record for each name.
--- Keeps a record whose stamp is higher than the new one's; tells the names that were written, and keeps the sum true. Returns how many.
+-- KEYS: the sum of weights of an epoch, then names of its records. ARGV: the channel, seconds that a gone one is kept, then a record
+-- for each name. Keeps a record whose stamp is higher than the new one's; tells the names that were written, and keeps the sum true.
+-- Returns how many.
 local function stamp(text)
   local number = 0
   for place = 1, STAMP_BYTES do number = number * 256 + (string.byte(text, place) or 0) end

@@ -35,11 +35,11 @@ tenants = st.builds(Limits, rates, bursts, quotas, st.none() | quotas, st.none()
 keys = st.none() | st.builds(
     KeyLimits, st.none() | rates, st.none() | bursts, st.none() | quotas, st.none() | quotas, st.none() | slots
 )
+forward = [0, 0, 1, 999, 50_000, SECOND, 60 * SECOND - 1, 60 * SECOND, 3_600 * SECOND, DAY_US, 31 * DAY_US]
+back = [-1, -SECOND, -DAY_US - 1, -2 * DAY_US, -40 * DAY_US]
 questions = st.lists(
     st.tuples(
-        st.sampled_from(
-            [0, 0, 1, 999, 50_000, SECOND, 3_600 * SECOND, DAY_US, 31 * DAY_US, -1, -SECOND, -2 * DAY_US, -40 * DAY_US]
-        ),
+        st.sampled_from(forward + back),
         st.integers(0, 6) | st.sampled_from([100, 2**31 - 1]),
         st.sampled_from(["", "", "a", "b", "c"]),
         st.sampled_from([0, 0, 1, 4, 1_000]),
@@ -110,10 +110,44 @@ def test_every_answer_is_the_pure_functions_by_redis_own_clock(till: Till, story
 
 
 @ours
-@given(stories, st.integers(0, 4_000 * DAY_US))
-def test_and_by_a_clock_that_jumps_over_midnights_and_months_and_back(till: Till, story: list, offset: int) -> None:
-    till.now_us = LATER + offset
+@given(stories, st.integers(0, 140), st.integers(-DAY_US, DAY_US) | st.integers(-2, 2))
+def test_and_by_a_clock_that_jumps_over_midnights_and_months_and_back(till: Till, story: list, month: int, offset: int) -> None:
+    till.now_us = Period.MONTH.begins_us(Period.MONTH.number(LATER) + 1 + month) + offset
     tell(till, story)
+
+
+@pytest.mark.parametrize("back_us", [1, DAY_US, DAY_US + 1, 2 * DAY_US, 27 * DAY_US, 60 * DAY_US])
+@pytest.mark.parametrize("month", range(1, 13))
+def test_a_clock_that_stepped_back_out_of_a_month_is_taken_as_the_pure_function_takes_it(
+    till: Till, month: int, back_us: int
+) -> None:
+    pure, limits, begins = Pure(), Limits(1_000, 1_000, 50, 50), Period.MONTH.begins_us(Period.MONTH.number(LATER) + month)
+    for till.now_us in (begins, begins - back_us, begins + DAY_US):
+        for _ in range(3):
+            pure.check(till.ask(Bill(ACME, limits, cost=8)))
+
+
+def test_a_slot_comes_back_in_the_microsecond_in_which_its_lease_ends(till: Till) -> None:
+    till.now_us, limits = LATER, replace(AMPLE, concurrency=1)
+    assert till.ask(Bill(ACME, limits, lease_id="a")).is_admitted
+    till.now_us += 60 * SECOND - 1
+    refused = till.ask(Bill(ACME, limits, lease_id="b"))
+    assert (refused.refused_by, refused.retry_after_us) == ("concurrency", 1)
+    till.now_us += 1
+    assert till.ask(Bill(ACME, limits, lease_id="b")).is_admitted
+    assert till.give_back(ACME, "", "b") == 1
+    assert till.give_back(ACME, ACMES_KEY, "b") == 0, "repeatable"
+    assert till.ask(Bill(ACME, limits, lease_id="c")).is_admitted
+
+
+def test_a_quota_that_is_lifted_and_comes_back_has_used_what_it_had(till: Till) -> None:
+    pure, now = Pure(), LATER + DAY_US
+    till.now_us = now
+    for day, month in ((100, 100), (100, None), (100, 100), (100, 10)):
+        pure.check(till.ask(Bill(ACME, Limits(1_000, 1_000, day, month), cost=7)))
+    key = KeyLimits(1_000, 1_000, 100)
+    for own in (key, KeyLimits(1_000, 1_000), None, key, KeyLimits(quota_per_month=20), key):
+        pure.check(till.ask(Bill(ACME, AMPLE, ACMES_KEY, own, cost=7)))
 
 
 def test_days_and_months_are_those_of_the_calendar(till: Till) -> None:
@@ -204,6 +238,24 @@ def test_what_is_given_back_goes_into_the_period_that_it_came_from(till: Till) -
     assert till.ask(replace(bill, returned=())).decision.standings[2].remaining == 10_000_000, "never below nothing used"
 
 
+def test_what_is_given_back_after_a_month_has_ended_is_let_go(till: Till) -> None:
+    till.now_us = Period.MONTH.ends_us(Period.MONTH.number(LATER)) - SECOND
+    first = till.ask(Bill(ACME, AMPLE, cost=100))
+    till.now_us += 2 * SECOND
+    till.ask(Bill(ACME, AMPLE, cost=50))
+    after = till.ask(Bill(ACME, AMPLE, cost=0, returned=(Returned(100, first.periods),))).decision.standings
+    assert [standing.remaining for standing in after[1:]] == [999_950, 9_999_950]
+
+
+def test_a_key_is_given_back_what_was_charged_to_it_and_not_what_its_tenant_was(till: Till) -> None:
+    till.now_us, key = LATER, KeyLimits(quota_per_day=100)
+    till.ask(Bill(ACME, AMPLE, ACMES_KEY, key, cost=50))
+    alone = till.ask(Bill(ACME, AMPLE, cost=10))
+    till.ask(Bill(ACME, AMPLE, ACMES_KEY, key, cost=0, returned=(Returned(10, alone.periods),)))
+    after = {one.name: one.remaining for one in till.ask(Bill(ACME, AMPLE, ACMES_KEY, key, cost=0)).decision.standings}
+    assert (after["quota-day"], after["key-quota-day"]) == (999_950, 50)
+
+
 def test_quota_that_was_given_back_can_be_had_by_the_very_question_that_gives_it(till: Till) -> None:
     limits = Limits(1_000, 1_000, 100)
     drawn = till.ask(Bill(ACME, limits, cost=100))
@@ -234,6 +286,8 @@ def test_what_is_kept_is_small_and_goes_when_it_says_nothing_any_more(till: Till
     assert left[spent] - day_ends - DAY_US // 1_000 in range(3), "a day longer, as the clock may step back into it"
     assert left[of_key] - now // 1_000 in range(1_000, 1_004), "when its burst is whole again"
     assert left[flight] - now // 1_000 in range(60_000, 60_004)
+    of_month = till.client.pexpiretime(spending.SPENT + spending.place_of(till.ask(Bill(GLOBEX, AMPLE)).bill.tenant_id))
+    assert of_month - Period.MONTH.ends_us(Period.MONTH.number(now)) // 1_000 - DAY_US // 1_000 in range(3)
 
 
 def test_nonsense_is_refused_before_redis_is_asked() -> None:

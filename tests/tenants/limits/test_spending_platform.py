@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from core.ids import TENANT, new_id
 from tenants.keys.codes import Code
 from tenants.limits import spending
+from tenants.limits.bills import BORROWING, FILLING, PLATFORM_STATE
 from tenants.limits.effective import Limits
 from tenants.limits.fairness import Sharing
+from tenants.limits.projection import WEIGHTS
 from tenants.limits.spending import Bill, Drawn
 from tests.tenants.limits.till import LATER, Till
 
@@ -65,6 +68,21 @@ def test_the_answers_are_the_pure_sharings(till: Till, platform: tuple, calls: l
             assert abs((drawn.retry_after_us or 0) - grant.retry_after_us) <= 1
         else:
             assert drawn.retry_after_us == SECOND, "its own bucket never will, but what is lent may"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_and_so_they_are_in_traffic_that_keeps_the_platform_full(till: Till, seed: int) -> None:
+    chance, weights = random.Random(seed), {"a": 1, "b": 2, "c": 4, "d": 8, "e": 1}
+    capacity = chance.choice([30, 200, 2_000])
+    sharing, admitted = Sharing(capacity, weights), 0
+    assert till.now_us is not None
+    for _ in range(1_500):
+        till.now_us += int(chance.expovariate(1.5 * capacity) * SECOND)
+        name, cost = chance.choices("abcde", (9, 3, 3, 1, 1))[0], chance.choice([1, 1, 1, 3])
+        drawn, grant = till.ask(bill_of(name, capacity, weights, cost)), sharing.ask(name, till.now_us, cost=cost)
+        assert drawn.is_admitted == grant.is_admitted
+        admitted += grant.is_admitted
+    assert 300 < admitted < 1_400, "some were refused, as there was too little"
 
 
 @ours
@@ -146,7 +164,7 @@ def test_without_a_sum_of_weights_the_platform_is_not_asked(till: Till) -> None:
     bill = Bill(IDS["a"], limits, capacity=1)
     assert all(till.ask(bill).is_admitted for _ in range(50))
     till.client.set("edge:sum", 4)
-    till.client.set(spending.WEIGHTS, "edge:sum")
+    till.client.set(WEIGHTS, "edge:sum")
     assert [till.ask(bill).refused_by for _ in range(6)][-1] == "platform"
 
 
@@ -177,5 +195,43 @@ def test_what_is_kept_of_a_tenant_goes_when_its_bucket_is_full_and_it_no_longer_
         till.ask(bill_of("a", 4, weights))
     assert 0 < till.client.pttl(spending.BUCKET + spending.place_of(IDS["a"])) <= 2_001
     names = set(till.client.keys("edge:*")) - {spending.SPENT + spending.place_of(IDS["a"])}
-    fixed = {name.encode() for name in (spending.PLATFORM_STATE, spending.FILLING, spending.BORROWING)}
+    fixed = {name.encode() for name in (PLATFORM_STATE, FILLING, BORROWING)}
     assert names == {spending.BUCKET + spending.place_of(IDS["a"]), *fixed}
+
+
+def test_many_buckets_that_have_become_full_are_cleared_in_parts_and_nothing_more_is_lent_for_it(till: Till) -> None:
+    crowd = {new_id(TENANT): 1 for _ in range(400)}
+    sharing, limits = Sharing(4_000, {**crowd, "a": 1}), Limits(1_000_000, 2**31 - 1, 2**53 - 1)
+    bills = {name: Bill(IDS.get(name, name), limits, capacity=4_000, weights=401) for name in (*crowd, "a")}
+    assert till.now_us is not None
+    now = till.now_us
+
+    def flood() -> tuple[int, int]:
+        till.now_us = now
+        scripted = sum(drawn.is_admitted for drawn in till.ask_all([bills["a"]] * 300))
+        return scripted, sum(sharing.ask("a", now).is_admitted for _ in range(300))
+
+    flood()
+    for name in crowd:
+        till.ask(bills[name])
+        sharing.ask(name, now)
+    now += 150_000
+    scripted, pure = flood()
+    assert pure // 2 <= scripted <= pure, "a part of what has run over is not counted"
+    now += 2 * SECOND
+    scripted, pure = flood()
+    assert scripted == pure
+    assert till.client.zcard(FILLING) == 1
+
+
+def test_a_capacity_or_weights_that_change_lend_at_most_what_the_buckets_hold(till: Till) -> None:
+    before, after, admitted = {"a": 1, "b": 1}, {"a": 1, "b": 1, "c": 8}, 0
+    assert till.now_us is not None
+    for _ in range(2):
+        for name in before:
+            till.ask_all([bill_of(name, 1_000, before)] * 600)
+    for _ in range(200):
+        till.now_us += 10_000
+        admitted += sum(drawn.is_admitted for name in before for drawn in till.ask_all([bill_of(name, 100, after)] * 20))
+    depths = 2 * 10 + 5  # of the new capacity: both buckets and the surplus
+    assert 190 <= admitted <= 200 + depths
