@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from contextlib import suppress
@@ -26,6 +27,11 @@ def on_core(core: int, command: list[str]) -> list[str]:
 def missing(*programs: str) -> list[str]:
     """Name the programs that are not installed."""
     return [name for name in programs if shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") is None]
+
+
+def missing_packages(*names: str) -> list[str]:
+    """Name the Python packages (as they are imported) that are not installed."""
+    return [name for name in names if importlib.util.find_spec(name) is None]
 
 
 def cpu_seconds(pid: int) -> float:

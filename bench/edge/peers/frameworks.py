@@ -17,6 +17,8 @@ THREADS = 4
 class Framework(Peer):
     """One gunicorn worker with threads, which keeps connections alive; its default worker does not."""
 
+    needs_packages = ("gunicorn", "rest_framework_api_key", "django_ratelimit")
+
     def key_of(self, caller: Caller) -> str:
         return caller.dotted
 

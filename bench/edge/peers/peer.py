@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from bench.edge.cast import Caller, Cast
-from bench.edge.machine import missing, on_core
+from bench.edge.machine import missing, missing_packages, on_core
 from tests.services import LOOPBACK, START_SECONDS, HeldPort, Service, Valkey
 
 HEADER = "X-Api-Key"
@@ -27,13 +27,14 @@ class Store(Valkey):
 class Peer(Service):
     """A server of which one process works, with whatever watches over it, on one core.
 
-    ``name`` is the row's in the tables; ``does`` says what is not as in ours. ``needs`` are programs that must be installed;
+    ``name`` is the row's in the tables; ``does`` says what is not as in ours. ``needs`` are programs and packages that must be installed;
     what is not ``is_limiting`` answers everybody alike.
     """
 
     does = ""
     path = "/"
     needs: tuple[str, ...] = ()
+    needs_packages: tuple[str, ...] = ()
     is_limiting = True
 
     def __init__(self, name: str, core: int, cast: Cast, store: Store) -> None:
@@ -43,7 +44,7 @@ class Peer(Service):
     @classmethod
     def why_not(cls) -> str:
         """Say why it cannot be measured here; empty when it can."""
-        gone = missing(*cls.needs)
+        gone = missing(*cls.needs) + missing_packages(*cls.needs_packages)
         return f"not installed: {', '.join(gone)}" if gone else ""
 
     @property

