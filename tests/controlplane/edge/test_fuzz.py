@@ -152,8 +152,7 @@ contents = st.recursive(
     max_leaves=12,
 )
 fields = st.sampled_from(
-    ["key", "cost", "class", "scopes", "address", "lease", "permissions", "credits", "tags", "ratelimits"]
-    + ["namespace", "identifier", "limit", "duration"]
+    "key cost class scopes address lease permissions credits tags ratelimits namespace identifier limit duration".split()
 )
 bodies = st.one_of(
     st.binary(max_size=200),
