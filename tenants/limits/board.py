@@ -15,12 +15,13 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tenants.limits import scripts
+from tenants.limits import putting_back, scripts
 from tenants.limits.projection import EPOCH_BYTES, PREFIX, SIZES, WEIGHTS, Kind, name_of
 
 EPOCH, BUILDING, STAMP, CHANGED = "edge:epoch", "edge:building", "edge:stamp", "edge:changed"
@@ -120,6 +121,10 @@ class Board:
         """Say that the builder still works. Raises BuildLostError when it no longer counts."""
         if not self._hold(keys=[BUILDING], args=[build.epoch.hex(), BUILD_SECONDS]):
             raise BuildLostError("another has begun to build, or Redis was flushed")
+
+    def put_back(self, tenant_ids: Sequence[str], now: datetime) -> None:
+        """Put back what these tenants have used of their quotas, as far as it was counted. Repeatable."""
+        putting_back.put_back(self._redis, tenant_ids, now)
 
     def finish(self, build: Build) -> None:
         """Swap the new epoch in, as a whole and at once, and remove all others. Raises BuildLostError, and then nothing has changed.

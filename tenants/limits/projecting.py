@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from core.outbox.models import OutboxEvent
 from tenants.keys.models import KeyState, KeyVersion, Stage
@@ -92,6 +93,7 @@ def _build(to: Board, build: Build) -> int:
     for ids in _batches(Tenant.objects.exclude(state=TenantState.CLOSED)):
         stamp = to.draw_stamp()
         written += to.write_in(build.epoch, _tenants_of(Tenant.objects.filter(pk__in=ids), stamp))
+        to.put_back(ids, timezone.now())  # before the epoch holds: until then no edge asks the limits
         to.hold(build)
     for ids in _batches(KeyVersion.objects.filter(stage__in=VERIFYING)):
         stamp = to.draw_stamp()

@@ -70,4 +70,5 @@ CLOCK = text("clock")
 """Where the scripts read the time. Tests put another in its place."""
 SPEND = _HEAD + CLOCK + text("sharing") + text("spending")
 GIVE_BACK = text("give_back")
+PUT_BACK = text("put_back")
 WRITE_RECORDS, SWAP_EPOCH, HOLD_BUILD = text("write_records"), text("swap_epoch"), text("hold_build")

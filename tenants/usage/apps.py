@@ -10,3 +10,10 @@ class UsageConfig(AppConfig):
     label = "usage"
     verbose_name = "Usage"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Say to the limits who counts, for the day on which Redis loses what was spent."""
+        from tenants.limits.putting_back import count_on  # noqa: PLC0415  # models must be loaded before either
+        from tenants.usage.selectors import used_to_put_back  # noqa: PLC0415
+
+        count_on(used_to_put_back)
