@@ -9,9 +9,12 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Sum
 
 from controlplane.embedded.demo.stage import Stage
 from controlplane.embedded.state import LOOPBACK
@@ -24,6 +27,7 @@ from tenants.limits.selectors import effective_limits
 from tenants.limits.services import set_override
 from tenants.models import Tenant
 from tenants.selectors import get_tenant
+from tenants.usage.models import UsageMinute
 
 ACTOR = operator("demo", "the demo")
 QUIET = ("globex", "initech", "acme-west")
@@ -31,6 +35,7 @@ CALLS_A_SECOND = 10.0
 ALONE_SECONDS, FLOOD_SECONDS, FLOODERS = 3.0, 5.0, 8
 BIN_SECONDS = 0.5
 BOUND_SECONDS = 1.0
+COUNTED_SECONDS = 30.0
 BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -40,19 +45,25 @@ class Caller:
 
     text: str = field(repr=False)
     seen: list[tuple[float, float, str]] = field(default_factory=list)
+    told: Counter[str] = field(default_factory=Counter)
     connection: http.client.HTTPConnection | None = None
 
     def ask(self) -> str:
         """Show the key once and give the code."""
-        if self.connection is None:
-            self.connection = http.client.HTTPConnection(LOOPBACK, int(os.environ["CONTROLPLANE_EDGE_PORT"]), timeout=10)
         begun = time.monotonic()
-        body = json.dumps({"key": self.text})
-        self.connection.request("POST", "/v1/verify", body, {"Content-Type": "application/json"})
-        answer = json.loads(self.connection.getresponse().read())
+        answer = self.answer()
         code = str(answer.get("code") or answer.get("type", "").rpartition("#")[2])
         self.seen.append((begun, time.monotonic() - begun, code))
+        self.told[code] += 1
         return code
+
+    def answer(self) -> dict[str, Any]:
+        """Show the key once and give the whole answer."""
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection(LOOPBACK, int(os.environ["CONTROLPLANE_EDGE_PORT"]), timeout=10)
+        self.connection.request("POST", "/v1/verify", json.dumps({"key": self.text}), {"Content-Type": "application/json"})
+        answer: dict[str, Any] = json.loads(self.connection.getresponse().read())
+        return answer
 
     def codes(self) -> Counter[str]:
         """How often it was told what."""
@@ -87,6 +98,7 @@ def tell(stage: Stage) -> None:
     _plot(stage, quiet, flood, begun, flood_until)
     _judge_flood(stage, quiet, flood, flood_from, flood_until)
     _shut(stage, quiet[0], flood[0], loud)
+    _count(stage, loud, flood, quiet)
 
 
 def _judge_flood(stage: Stage, quiet: list[Caller], flood: list[Caller], begun: float, ended: float) -> None:
@@ -114,6 +126,7 @@ def _shut(stage: Stage, quiet: Caller, loud: Caller, tenant: Tenant) -> None:
     took = _until(loud, "NOT_FOUND")
     stage.promise("a revoked key is refused by the edge", took < BOUND_SECONDS, f"after {took * 1000:.0f} ms")
     second = _caller(tenant)
+    second.told = loud.told  # all of Acme's calls are counted together
     stage.wait("waiting for a second key", lambda: int(second.ask() in ("VALID", "RATE_LIMITED")), 1)
     operation = provisioning.start_suspend(actor=ACTOR, tenant_id=tenant.pk, reason="the demo")
     took = _until(second, "DISABLED")
@@ -122,6 +135,24 @@ def _shut(stage: Stage, quiet: Caller, loud: Caller, tenant: Tenant) -> None:
     operation = provisioning.start_resume(actor=ACTOR, tenant_id=tenant.pk, reason="the demo")
     stage.wait("resuming", lambda: _is_done(operation.pk), 1)
     stage.wait("waiting until its key is good again", lambda: int(second.ask() in ("VALID", "RATE_LIMITED")), 1)
+
+
+def _count(stage: Stage, loud: Tenant, flood: list[Caller], quiet: list[Caller]) -> None:
+    """The edge counted what was asked of it: no call twice, none lost."""
+    for name, tenants, callers in (("Acme", [loud.slug], flood), ("its neighbours", QUIET, quiet)):
+        asked = sum((caller.told for caller in callers), Counter[str]())
+        wanted = {code: asked[code] for code in ("VALID", "RATE_LIMITED") if asked[code]}
+        give_up_at = time.monotonic() + COUNTED_SECONDS
+        while _counted(tenants) != wanted and time.monotonic() < give_up_at:
+            time.sleep(0.1)
+        stage.promise(f"each call of {name} was counted once", _counted(tenants) == wanted, f"{sum(wanted.values())} calls")
+
+
+def _counted(slugs: Collection[str]) -> dict[str, int]:
+    rows = (
+        UsageMinute.objects.filter(tenant__slug__in=slugs, outcome__in=("VALID", "RATE_LIMITED")).values_list("outcome").order_by()
+    )
+    return dict(rows.annotate(asked=Sum("requests")))
 
 
 def _is_done(operation_id: str) -> int:
@@ -134,12 +165,9 @@ def _caller(tenant: Tenant) -> Caller:
 
 
 def _limit_at_edge(caller: Caller) -> int:
-    caller.ask()
-    assert caller.connection is not None
-    body = json.dumps({"key": caller.text})
-    caller.connection.request("POST", "/v1/verify", body, {"Content-Type": "application/json"})
-    answer = json.loads(caller.connection.getresponse().read())
-    return int(((answer.get("limits") or {}).get("rate") or {}).get("limit", 0))
+    answer = caller.answer()
+    caller.told[answer["code"]] += 1
+    return int(answer["limits"]["rate"]["limit"])
 
 
 def _until(caller: Caller, code: str) -> float:
