@@ -139,7 +139,7 @@ def goals(runs: Runs) -> Iterator[Goal]:
     for name, times, what in GOALS:
         if ("busy", OURS) in runs and ("busy", name) in runs:
             yield Goal(f"{what}: requests/s, over ours", times * speed(name) / speed(OURS), 1.0, "one busy tenant, medians")
-            note = "one busy tenant; CPU of server and Redis, which a busy machine does not change much"
+            note = "one busy tenant; CPU of server and Redis together, medians"
             yield Goal(f"{what}: requests a second of CPU, over ours", times * of_a_core(name) / of_a_core(OURS), 1.0, note)
 
 

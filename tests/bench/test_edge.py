@@ -49,6 +49,10 @@ class TestReading:
         assert found.redis_us == pytest.approx(2)
         assert (found.client, found.core) == (pytest.approx(0.9), pytest.approx(0.6))
 
+    @pytest.mark.parametrize(("told", "milliseconds"), [("750.00us", 0.75), ("1.20ms", 1.2), ("1.20s", 1_200), ("1.00m", 60_000)])
+    def test_each_unit_of_the_client(self, told: str, milliseconds: float) -> None:
+        assert read(REPORT.format(more="").replace("1.20s", told), 1, 0, 1).p99 == pytest.approx(milliseconds)
+
     def test_refusals_are_counted(self) -> None:
         assert read(REPORT.format(more="  Non-2xx or 3xx responses: 15000\n"), 1, 0, 1).refused == 0.1
 
@@ -116,8 +120,7 @@ def test_cpu_of_children_is_counted() -> None:
                 assert time.monotonic() < give_up_at
                 time.sleep(0.02)  # a real process is watched
         finally:
-            for pid in reversed(machine.family(parent.pid)):
-                os.kill(pid, signal.SIGKILL)
+            os.killpg(parent.pid, signal.SIGKILL)  # whether the family was found or not
 
 
 @pytest.mark.parametrize("name", PEERS)
