@@ -88,6 +88,7 @@ INSTALLED_APPS = [
     "tenants",
     "tenants.keys",
     "tenants.limits",
+    "tenants.usage",
     "tenants.members",
     "provisioning",
     "controlplane.console",

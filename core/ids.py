@@ -24,6 +24,7 @@ LEAK = "leak"
 MEMBER = "mbr"
 CONNECTION = "con"
 OVERRIDE = "ovr"
+BATCH = "bat"
 
 _lock = threading.Lock()
 _last = 0
