@@ -358,6 +358,9 @@ DOOR_LIMITS = {
     "hooks": _per_second("HOOKS", 20, 40),
 }
 
+# What the platform can take, in requests a second at a cost of one: what shares are told of. 0 where nobody has said.
+CAPACITY_PER_SECOND = env.whole("CONTROLPLANE_CAPACITY_PER_SECOND", 0, minimum=0, maximum=100_000_000)
+
 # --- The console -------------------------------------------------------------------------------------------------------------------
 
 UNFOLD = looks.UNFOLD

@@ -60,10 +60,12 @@ class Preview:
     groups: tuple[Group, ...]
     fingerprint: str
     heading: str = ""
+    empty: str = "Nothing has to change in AWS."
+    """What is said where there is nothing in it."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether AWS already is as it should be."""
+        """Whether nothing changes."""
         return not self.groups
 
     @property

@@ -24,7 +24,9 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 AT = NOW.replace(second=0)
 
 
-def minute(tenant: Tenant, ago: int, outcome: str = "VALID", refused_by: str = "", *, requests: int, cost: int | None = None) -> None:
+def minute(
+    tenant: Tenant, ago: int, outcome: str = "VALID", refused_by: str = "", *, requests: int, cost: int | None = None
+) -> None:
     UsageMinute.objects.create(
         tenant=tenant,
         minute=AT - ago * MINUTE,
