@@ -303,6 +303,9 @@ CELERY_BEAT_SCHEDULE = {
     "tend keys": {"task": "tenants.keys.tasks.tend", "schedule": 60.0, "options": {"expires": 60}},
     "tend limits": {"task": "tenants.limits.tasks.tend", "schedule": 5.0, "options": {"expires": 5}},
     "project limits": {"task": "tenants.limits.tasks.project", "schedule": 5.0, "options": {"expires": 5}},
+    "roll usage up": {"task": "tenants.usage.tasks.roll_up", "schedule": 5.0, "options": {"expires": 5}},
+    "watch thresholds": {"task": "tenants.usage.tasks.watch", "schedule": 60.0, "options": {"expires": 60}},
+    "forget old usage": {"task": "tenants.usage.tasks.forget", "schedule": crontab(minute="53"), "options": {"expires": 3_600}},
     "settle members": {"task": "provisioning.tasks.settle_people", "schedule": 5.0, "options": {"expires": 5}},
     "mail links": {"task": "tenants.members.tasks.mail", "schedule": 5.0, "options": {"expires": 5}},
     "clear sessions": {

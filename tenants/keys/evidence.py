@@ -5,7 +5,7 @@ tenant reads as many rows for thousands as for five. The price is that all count
 transaction ends.
 
 Written where a key was accepted, apart from the answer: a database that is too busy to note a use does not keep a request from being
-answered. The edge will bring counters of its own through :func:`note_uses`.
+answered. The edges' counts come through :func:`add_uses`, in the transaction that counts them elsewhere, so it raises.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
-from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import F, Q, Sum, TextField
+from django.db import OperationalError, connection, transaction
+from django.db.models import Q, QuerySet, Sum, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
+from core.statements import AddUp
 from tenants.keys.models import KeyDay, KeyUse, KeyVersion, TenantHour
 
 logger = logging.getLogger(__name__)
 
 NOTED_EVERY = timedelta(minutes=1)
+BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,42 @@ def note_uses(
     moment = now or timezone.now()
     try:
         with transaction.atomic():
-            _count_all(calls, _owners_of(calls) if owners is None else owners, moment)
+            owned = _owners_of(calls) if owners is None else owners
+            add_uses({(version_id, moment): calls[version_id] for version_id in owned}, owned)
             if seen is None or moment - seen >= NOTED_EVERY:
-                stale = Q(last_used_at__isnull=True) | Q(last_used_at__lte=moment - NOTED_EVERY)
-                changes = {"last_used_at": moment, "last_used_from": address or None}
-                KeyVersion.objects.filter(stale, pk__in=calls).update(**changes)
+                _stale(calls, moment).update(last_used_at=moment, last_used_from=address or None)
     except OperationalError:
         logger.warning("the use of a key was not noted", exc_info=True)
+
+
+def add_uses(calls: Mapping[tuple[str, datetime], int], owners: Mapping[str, tuple[str, str]]) -> None:
+    """Count accepted calls by version id and moment, within the caller's transaction; ``owners`` are key id and tenant id of each version.
+
+    Counted by version, then by key, then by tenant, each in the order of ids: two who count at once never wait for each other in a circle.
+    Raises OperationalError.
+    """
+    hours, days, tenants = Counter[tuple[str, datetime]](), Counter[tuple[str, date, str]](), Counter[tuple[str, datetime]]()
+    for (version_id, moment), number in calls.items():
+        hour, (key_id, tenant_id) = _hour(moment), owners[version_id]
+        hours[version_id, hour] += number
+        days[key_id, hour.date(), tenant_id] += number
+        tenants[tenant_id, hour] += number
+    for add_up, counted in ((_ADD_HOURS, hours), (_ADD_DAYS, days), (_ADD_TENANTS, tenants)):
+        add_up({key: (number,) for key, number in counted.items()})
+
+
+def see(version_ids: Collection[str], moment: datetime) -> None:
+    """Note that versions were used at a moment, from addresses that nobody told. Waits for nobody: one that somebody holds is left out."""
+    ids, skips = sorted(version_ids), connection.features.has_select_for_update_skip_locked
+    for start in range(0, len(ids), BATCH):
+        rows = _stale(ids[start : start + BATCH], moment)
+        with transaction.atomic():
+            free = (
+                list(rows.select_for_update(skip_locked=skips).values_list("pk", flat=True))
+                if skips
+                else ids[start : start + BATCH]
+            )
+            _stale(free, moment).update(last_used_at=moment, last_used_from=None)
 
 
 def uses_of(version_ids: Collection[str], *, now: datetime | None = None) -> dict[str, Use]:
@@ -120,28 +150,12 @@ def _owners_of(version_ids: Collection[str]) -> dict[str, tuple[str, str]]:
     return {pk: (key_id, tenant_id) for pk, key_id, tenant_id in rows}
 
 
-def _count_all(calls: Mapping[str, int], owners: Mapping[str, tuple[str, str]], moment: datetime) -> None:
-    """Count by version, then by key, then by tenant, each in the order of ids: two who count at once never wait for each other in a circle."""
-    hour, keys, tenants = _hour(moment), Counter[tuple[str, str]](), Counter[str]()
-    for version_id, (key_id, tenant_id) in sorted(owners.items()):
-        number = calls[version_id]
-        _count(KeyUse, number, version_id=version_id, hour=hour)
-        keys[key_id, tenant_id] += number
-        tenants[tenant_id] += number
-    for (key_id, tenant_id), number in sorted(keys.items()):
-        _count(KeyDay, number, key_id=key_id, day=hour.date(), create={"tenant_id": tenant_id})
-    for tenant_id, number in sorted(tenants.items()):
-        _count(TenantHour, number, tenant_id=tenant_id, hour=hour)
+def _stale(version_ids: Collection[str], moment: datetime) -> QuerySet[KeyVersion]:
+    """Those whose last use is to be noted anew."""
+    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lte=moment - NOTED_EVERY)
+    return KeyVersion.objects.filter(stale, pk__in=version_ids)
 
 
-def _count(
-    counter: type[KeyUse] | type[KeyDay] | type[TenantHour], number: int, *, create: Mapping[str, Any] | None = None, **place: Any
-) -> None:
-    rows = counter._default_manager.filter(**place)
-    if rows.update(calls=F("calls") + number):
-        return
-    try:
-        with transaction.atomic():
-            counter._default_manager.create(**place, **(create or {}), calls=number)
-    except IntegrityError:
-        rows.update(calls=F("calls") + number)
+_ADD_HOURS = AddUp(KeyUse, ["version_id", "hour"], ["calls"])
+_ADD_DAYS = AddUp(KeyDay, ["key_id", "day"], ["calls"], beside=["tenant_id"])
+_ADD_TENANTS = AddUp(TenantHour, ["tenant_id", "hour"], ["calls"])

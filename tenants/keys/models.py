@@ -1,4 +1,8 @@
-"""Keys, their versions, their use, and what was reported as leaked. Constraints say what must never be; services say what happens."""
+"""Keys, their versions, their use, and what was reported as leaked. Constraints say what must never be; services say what happens.
+
+Counters refer to what they count without a constraint of the database's. It would lock the row of a key or a tenant for each counter, in an order
+that does not go together with that of the services. Whoever counts asks first whose a version is.
+"""
 
 from __future__ import annotations
 
@@ -212,9 +216,9 @@ class KeyVersion(models.Model):
 
 
 class KeyUse(models.Model):
-    """How often a version was presented and accepted in one hour (UTC), from ``keys:verify``; the edge's counters will be added to it."""
+    """How often a version was presented and accepted in one hour (UTC), where it was verified and at the edges."""
 
-    version = models.ForeignKey(KeyVersion, on_delete=models.CASCADE, related_name="uses")
+    version = models.ForeignKey(KeyVersion, on_delete=models.CASCADE, related_name="uses", db_constraint=False, db_index=False)
     hour = models.DateTimeField()
     calls = models.PositiveBigIntegerField(default=0)
 
@@ -229,8 +233,8 @@ class KeyUse(models.Model):
 class KeyDay(models.Model):
     """What a key's versions were called together on one day (UTC): the busiest keys are read off its index, however many there are."""
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
-    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="days")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False)
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="days", db_constraint=False, db_index=False)
     day = models.DateField()
     calls = models.PositiveBigIntegerField(default=0)
 
@@ -246,7 +250,7 @@ class KeyDay(models.Model):
 class TenantHour(models.Model):
     """What all of a tenant's keys were called together in one hour (UTC)."""
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False)
     hour = models.DateTimeField()
     calls = models.PositiveBigIntegerField(default=0)
 

@@ -1,15 +1,10 @@
-"""What was counted: by minute, hour and day for each tenant, by hour for each version of a key; and which batches are in it.
-
-Rows refer to tenants and versions without a constraint of the database's: it would lock a tenant's row for each counter, in an order that does not go
-together with that of the services. The roll-up asks which there are before it counts.
-"""
+"""What was counted: by minute, hour and day for each tenant, by hour for each version of a key; and which batches are in it."""
 
 from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
 
-from core.ids import BATCH, new_id
 from tenants.keys.models import KeyVersion
 from tenants.models import Tenant
 
@@ -17,16 +12,11 @@ LEVELS = (80, 90, 100)
 """Percent of a quota that are told."""
 
 
-def new_batch_id() -> str:
-    """A fresh ``bat_`` id."""
-    return new_id(BATCH)
-
-
 class CountedBatch(models.Model):
     """A batch that is in the counters, so that it is not counted again. ``at`` is when it was flushed, by the edge's clock."""
 
-    id = models.CharField(primary_key=True, max_length=40, default=new_batch_id, editable=False)
-    at = models.DateTimeField(db_index=True)
+    id = models.CharField(primary_key=True, max_length=40, editable=False)
+    at = models.DateTimeField()
     counted_at = models.DateTimeField()
 
     class Meta:
@@ -80,7 +70,7 @@ class UsageHour(Counted):
 class UsageDay(Counted):
     """By day (UTC). What was admitted in it is what quotas were charged."""
 
-    day = models.DateField(db_index=True)
+    day = models.DateField()
 
     class Meta:
         constraints = [
@@ -95,7 +85,7 @@ class VersionHour(models.Model):
     """How often a version of a key was refused in one hour (UTC), by outcome. What was admitted is in :class:`tenants.keys.models.KeyUse`."""
 
     version = models.ForeignKey(KeyVersion, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False)
-    hour = models.DateTimeField(db_index=True)
+    hour = models.DateTimeField()
     outcome = models.CharField(max_length=32)
     requests = models.PositiveBigIntegerField(default=0)
 
