@@ -41,13 +41,16 @@ def of_override(tenant: Tenant, holdings: Sequence[Holding], chosen: Mapping[str
     fingerprint = _fingerprint("override", holdings)
     limited, value = _limited(chosen), whole(chosen.get("value"))
     if limited is None or value is None:
-        return Preview((), fingerprint, empty=CHOOSE)
+        return _preview([], fingerprint)
     one = next(holding for holding in holdings if holding.limited is limited)
     now = timezone.now()
     ends_at = limit_forms.end_of(str(chosen.get("ends", "")), _moment(chosen.get("until")), now)
     name, number = limit_words.NAMES[limited], limit_words.number_of
     fates = [
-        ("change", Item(f"{name}: {number(limited, value)}", f"{number(limited, one.value)} now; {limit_words.until(ends_at)}"))
+        (
+            "change",
+            Item(f"{name}: {number(limited, value)}", f"instead of {number(limited, one.value)}, {limit_words.until(ends_at)}"),
+        )
     ]
     if one.override is not None:
         fates.append(("ends", _item(one.override)))
@@ -58,7 +61,7 @@ def of_override(tenant: Tenant, holdings: Sequence[Holding], chosen: Mapping[str
         spent = used.day if limited is Limited.QUOTA_PER_DAY else used.month
         fate = "used" if spent >= value else "stays"
         fates.append((fate, Item(f"{spent:,} used so far", f"{max(0, value - spent):,} left of {value:,}")))
-    return Preview(_grouped(fates), fingerprint)
+    return _preview(fates, fingerprint)
 
 
 def of_end(tenant: Tenant, override: LimitOverride, holdings: Sequence[Holding]) -> Preview:
@@ -67,9 +70,9 @@ def of_end(tenant: Tenant, override: LimitOverride, holdings: Sequence[Holding])
     number = limit_words.number_of
     change = Item(
         f"{limit_words.NAMES[one.limited]}: {number(one.limited, one.of_tier)}",
-        f"{number(one.limited, one.value)} now; the tier's again, from {tenant.tier.name}",
+        f"instead of {number(one.limited, one.value)}; the tier's, from {tenant.tier.name}",
     )
-    return Preview(_grouped([("change", change), ("ends", _item(override))]), _fingerprint("end", holdings))
+    return _preview([("change", change), ("ends", _item(override))], _fingerprint("end", holdings))
 
 
 def of_key(tenant: Tenant, row: KeyLimit | None, chosen: Mapping[str, Any]) -> Preview:
@@ -92,7 +95,7 @@ def of_key(tenant: Tenant, row: KeyLimit | None, chosen: Mapping[str, Any]) -> P
             fates.append(("stays", item))
     content = [row.revision if row is not None else 0, asdict(known)]
     changes = any(fate == "change" for fate, _ in fates)
-    return Preview(_grouped(fates) if changes else (), _digest(["key", *content]), empty=NO_CHANGE)
+    return _preview(fates if changes else [], _digest(["key", *content]), empty=NO_CHANGE)
 
 
 def whole(value: object) -> int | None:
@@ -106,7 +109,7 @@ def _beside(limited: Limited, before: int | None, after: int | None, tenant: eff
     of_tenant = f"its tenant: {limit_words.number_of(limited, most)}"
     if after is not None and most is not None and after > most:
         of_tenant += ", which holds first"
-    return of_tenant if after == before else f"{limit_words.number_of(limited, before)} now; {of_tenant}"
+    return of_tenant if after == before else f"instead of {limit_words.number_of(limited, before)}; {of_tenant}"
 
 
 def _item(override: LimitOverride) -> Item:
@@ -128,10 +131,11 @@ def _moment(value: object) -> datetime | None:
     return read.replace(tzinfo=UTC) if read is not None and read.tzinfo is None else read
 
 
-def _grouped(fates: Sequence[tuple[str, Item]]) -> tuple[Group, ...]:
-    return tuple(
+def _preview(fates: Sequence[tuple[str, Item]], fingerprint: str, *, empty: str = CHOOSE) -> Preview:
+    groups = tuple(
         Group(name, *look, items) for name, look in GROUPS.items() if (items := tuple(item for fate, item in fates if fate == name))
     )
+    return Preview(groups, fingerprint, empty=empty, is_summed=False)
 
 
 def _fingerprint(act: str, holdings: Sequence[Holding]) -> str:

@@ -23,7 +23,7 @@ UNITS = {
     Limited.QUOTA_PER_DAY: "a day",
     Limited.QUOTA_PER_MONTH: "a month",
     Limited.CONCURRENCY: "at a time",
-    Limited.WEIGHT: "of the platform's shares",
+    Limited.WEIGHT: "",
 }
 REASONS = {
     "rate": Limited.RATE,
@@ -38,7 +38,7 @@ ENDS = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(da
 
 def number_of(limited: Limited, value: int | None) -> str:
     """Give a limit's number with its unit: ``50 a second``, ``not limited``."""
-    return "not limited" if value is None else f"{value:,} {UNITS[limited]}"
+    return "not limited" if value is None else f"{value:,} {UNITS[limited]}".rstrip()
 
 
 def reason_of(name: str) -> str:

@@ -62,6 +62,8 @@ class Preview:
     heading: str = ""
     empty: str = "Nothing has to change in AWS."
     """What is said where there is nothing in it."""
+    is_summed: bool = True
+    """Whether its groups are counted above them."""
 
     @property
     def is_empty(self) -> bool:

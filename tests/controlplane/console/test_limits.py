@@ -76,7 +76,7 @@ def test_what_it_changes_is_shown_before_it_is_confirmed(operator: Client, acme:
     with time_machine.travel("2026-11-27T12:00:00Z", tick=False):
         look = operator.get(url(acme), {"fragment": "1", "limited": "rate_per_second", "value": "50", "ends": "24h"})
     groups = shown(look)
-    assert groups["change"] == [("Rate: 50 a second", f"{now} a second now; until 28 Nov 2026, 12:00 UTC")]
+    assert groups["change"] == [("Rate: 50 a second", f"instead of {now} a second, until 28 Nov 2026, 12:00 UTC")]
     assert groups["after"] == [(f"Rate: {now} a second", f"the tier's, from {acme.tier.name}")]
     for nonsense in ({}, {"value": "x"}, {"value": "-1"}, {"limited": "speed", "value": "5"}, {"value": "9" * 40}):
         empty = operator.get(url(acme), {"fragment": "1", "limited": "rate_per_second", **nonsense})
@@ -155,7 +155,7 @@ def test_an_override_is_ended_once(operator: Client, acme: Tenant) -> None:
     row = lifted(acme)
     look = operator.get(url(acme, row))
     now = acme.tier.rate_per_second
-    assert shown(look)["change"] == [(f"Rate: {now} a second", f"99 a second now; the tier's again, from {acme.tier.name}")]
+    assert shown(look)["change"] == [(f"Rate: {now} a second", f"instead of 99 a second; the tier's, from {acme.tier.name}")]
     assert confirm(operator, url(acme, row), reason="The launch is over").status_code == 302
     assert rate(acme) == now
     again = operator.get(url(acme, row), follow=True)
