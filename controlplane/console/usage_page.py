@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from controlplane.console import limit_page, limit_words, usage_window
+from controlplane.console import limit_page, limit_words, usage_window, what_if
 from controlplane.console.access import may_act
 from controlplane.console.usage_chart import chart_of
 from tenants.limits.effective import Limited
@@ -38,6 +38,14 @@ def whole(tenant: Tenant, request: HttpRequest) -> dict[str, Any]:
     holds = {line.limited: line.value for line in limits["lines"]}
     line = (holds[Limited.RATE] or 0) * usage_window.SECONDS[window.span]
     chart = chart_of([(point.at, point.allowed, point.refused) for point in points], line)
+    asked = request.GET.get("limited") is not None
+    form = what_if.WhatIfForm(request.GET if asked else None, initial={"limited": Limited.RATE.value})
+    answer, filled = None, ""
+    if asked and form.is_valid():
+        limited, value = Limited(form.cleaned_data["limited"]), form.cleaned_data["value"]
+        answer = what_if.ask(tenant, limited, value, window, now)
+        filled = override_url(tenant, limited, holds, value)
+    acting = may_act(request) and limits["may_change"]
     return {
         "title": f"Usage of {tenant.name}",
         "tenant": tenant,
@@ -46,6 +54,9 @@ def whole(tenant: Tenant, request: HttpRequest) -> dict[str, Any]:
         "chart": chart,
         "refusals": refusals_in(points, tenant, holds),
         "limits": limits,
+        "what_if_form": form,
+        "answer": answer,
+        "override_url": filled if acting else "",
         "quotas": quota_uses_of([tenant], now)[tenant.pk],
         "may_act": may_act(request),
     }
