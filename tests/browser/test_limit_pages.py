@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.controlplane.console.pretend import PretendAws
 
 Open = Callable[..., Watched]
-FEW = ("load", "usage-flood", "limit-override")
+FEW = ("load", "usage-flood", "usage-what-if", "limit-override")
 LOOKS = [("light", WIDE, None), ("dark", WIDE, None), ("light", NARROW, None), ("dark", NARROW, FEW)]
 
 
@@ -66,6 +66,7 @@ def test_every_page_of_limits_is_fit_to_be_used(watched: Open, world: PretendAws
         "load-refusals-day": "/console/load/?window=24h&by=refusals",
         "usage-flood": f"{at['noisy']}/usage/?window=1h",
         "usage-day": f"{at['noisy']}/usage/?window=24h",
+        "usage-what-if": f"{at['noisy']}/usage/?window=1h&limited=rate_per_second&value=15",
         "usage-long-name": f"{at['long']}/usage/",
         "limit-tenant": f"{at['long']}/change/",
         "limit-override": f"{at['noisy']}/limits/override/?limited=rate_per_second&value=50&ends=24h",
@@ -96,6 +97,11 @@ def test_from_a_flood_to_an_override_and_back(watched: Open, world: PretendAws, 
     page.get_by_role("link", name="By refusals").click()
     page.locator("#load").get_by_role("link", name="Northwind Learning").click()
     expect(page.locator(".cp-head-title")).to_have_text("Usage of Northwind Learning")
+
+    page.get_by_label("If it were").fill("2000")
+    page.get_by_role("button", name="Replay").click()
+    expect(page.get_by_role("region", name="What would have been refused")).to_contain_text("2,000 a second")
+    expect(page.get_by_role("link", name="Override with 2,000 a second")).to_be_visible()
 
     page.get_by_role("link", name=re.compile("Override “Rate”")).click()
     expect(page.locator("#plan")).to_contain_text(f"instead of {noisy.tier.rate_per_second} a second, until")

@@ -12,9 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from core.audit.models import AuditEvent
-from tenants.limits import selectors
+from tenants.limits import selectors, services
 from tenants.limits.models import KeyLimit, LimitOverride
-from tenants.limits.services import set_key_limit, set_override
 from tenants.models import Tenant
 from tests.cast import OPERATOR
 from tests.controlplane.console.made_up_keys import made_up_key
@@ -47,7 +46,7 @@ def shown(answer: Any) -> dict[str, list[tuple[str, str]]]:
 
 def lifted(tenant: Tenant, value: int = 99, **more: Any) -> LimitOverride:
     asked = {"limited": "rate_per_second", "reason": "agreed with sales", **more}
-    return set_override(actor=OPERATOR, tenant_id=tenant.pk, value=value, **asked)
+    return services.set_override(actor=OPERATOR, tenant_id=tenant.pk, value=value, **asked)
 
 
 def rate(tenant: Tenant) -> int:
@@ -144,6 +143,22 @@ def test_who_comes_second_reads_it_again(operator: Client, acme: Tenant) -> None
     assert rate(acme) == 50
 
 
+def test_a_change_of_the_last_moment_is_not_written_over(operator: Client, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = services.set_override
+
+    def second(**asked: Any) -> LimitOverride:
+        monkeypatch.setattr(services, "set_override", real)
+        lifted(acme, 70)
+        return real(**asked)
+
+    monkeypatch.setattr(services, "set_override", second)
+    answer = confirm(operator, url(acme), **ASKED)
+    assert answer.status_code == 409
+    assert "was set or ended meanwhile" in answer.content.decode()
+    assert answer.context["form"]["reason"].value() == REASON
+    assert rate(acme) == 70
+
+
 def test_a_quota_below_what_was_used_is_said_to_leave_nothing(operator: Client, acme: Tenant) -> None:
     count(acme, timezone.now(), 100, cost=400)
     asked = {"fragment": "1", "limited": "quota_per_day"}
@@ -220,8 +235,23 @@ class TestOfAKey:
         key = made_up_key(acme)
         act = reverse("admin:keys_apikey_act", args=[key.pk, "limit"])
         plan = operator.get(act).context["plan"]
-        set_key_limit(actor=OPERATOR, tenant_id=acme.pk, key_id=key.pk, reason="somebody else", quota_per_day=7)
+        services.set_key_limit(actor=OPERATOR, tenant_id=acme.pk, key_id=key.pk, reason="somebody else", quota_per_day=7)
         assert operator.post(act, {"plan": plan, "concurrency": "2", "reason": REASON}).status_code == 409
+        assert KeyLimit.objects.get().quota_per_day == 7
+
+    def test_a_change_of_the_last_moment_is_not_written_over(
+        self, operator: Client, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        key, real = made_up_key(acme), services.set_key_limit
+
+        def second(**asked: Any) -> KeyLimit:
+            monkeypatch.setattr(services, "set_key_limit", real)
+            real(actor=OPERATOR, tenant_id=acme.pk, key_id=key.pk, reason="somebody else", quota_per_day=7)
+            return real(**asked)
+
+        monkeypatch.setattr(services, "set_key_limit", second)
+        answer = confirm(operator, reverse("admin:keys_apikey_act", args=[key.pk, "limit"]), concurrency="2", reason=REASON)
+        assert answer.status_code == 409
         assert KeyLimit.objects.get().quota_per_day == 7
 
     @pytest.mark.parametrize("wrong", [{"burst": "5"}, {"rate_per_second": "0"}, {"concurrency": "x"}])
