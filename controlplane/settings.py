@@ -331,6 +331,28 @@ API_PROBLEMS_URL = env.url("CONTROLPLANE_PROBLEMS_URL", "https://controlplane.ex
 INSECURE_TOKEN_PEPPER = "insecure-and-public-token-pepper-for-development-only"  # noqa: S105  # refused outside dev by controlplane.E012
 TOKEN_PEPPERS = env.numbered_secrets("TOKEN_PEPPERS", {1: INSECURE_TOKEN_PEPPER})
 
+# --- How often somebody may ask ----------------------------------------------------------------------------------------------------
+
+
+def _per_second(name: str, rate: int, burst: int) -> tuple[int, int]:
+    """Requests a second, and how many at once."""
+    return (
+        env.whole(f"CONTROLPLANE_{name}_PER_SECOND", rate, minimum=1, maximum=1_000_000),
+        env.whole(f"CONTROLPLANE_{name}_BURST", burst, minimum=1, maximum=1_000_000),
+    )
+
+
+# Limits of our own doors, by the names of controlplane.doors; what tenants may ask of the SaaS itself is in their tiers.
+DOOR_LIMITS = {
+    "api": _per_second("API", 50, 100),
+    "portal-tenant": _per_second("PORTAL_TENANT", 10, 60),
+    "portal-member": _per_second("PORTAL_MEMBER", 5, 30),
+    "hooks": _per_second("HOOKS", 20, 40),
+}
+
+# What the platform can take, in requests a second at a cost of one: what shares are told of. 0 where nobody has said.
+CAPACITY_PER_SECOND = env.whole("CONTROLPLANE_CAPACITY_PER_SECOND", 0, minimum=0, maximum=100_000_000)
+
 # --- The console -------------------------------------------------------------------------------------------------------------------
 
 UNFOLD = looks.UNFOLD

@@ -8,6 +8,7 @@ from django.urls.resolvers import URLPattern, URLResolver
 from django.views.generic import RedirectView
 
 from controlplane.api.leaks.views import github
+from controlplane.api.limiting import by_source
 from controlplane.api.views.unknown import Unknown
 from controlplane.health import parts_for_operators
 
@@ -17,8 +18,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/", admin.site.urls),
     path("api/", include("controlplane.api.urls")),
     path("portal/<slug:slug>/", include("controlplane.portal.urls")),
-    path("hooks/leaks/github", github, name="leaks-github"),
-    re_path(r"^hooks(?:/[\s\S]*)?\Z", Unknown.as_view(), name="hooks-unknown"),  # like every other path of a machine's door
+    path("hooks/leaks/github", by_source(github), name="leaks-github"),
+    re_path(
+        r"^hooks(?:/[\s\S]*)?\Z", by_source(Unknown.as_view()), name="hooks-unknown"
+    ),  # like every other path of a machine's door
 ]
 handler400 = "controlplane.api.fallback.bad_request"
 handler500 = "controlplane.api.fallback.server_error"

@@ -25,13 +25,15 @@ ADVICE = "Send Authorization: Bearer with an operator token, or with a key that 
 class Caller:
     """Who asks: what DRF calls the user. Never anonymous.
 
-    ``pk`` is the id of the token or key, which logs and records may use. ``own_names`` are the names of the one tenant that a key may
+    ``pk`` is the id of the token or key, which logs and records may use. ``account`` is whose limit at this door the request is charged to: the
+    token's own, or that of all keys of one tenant together. ``own_names`` are the names of the one tenant that a key may
     speak of, and ``within`` is the bound of what it may make or touch; an operator's token has neither.
     """
 
     pk: str
     scopes: frozenset[str]
     actor: Actor
+    account: str
     own_names: frozenset[str] = frozenset()
     within: Holder | None = None
     is_authenticated: bool = True
@@ -74,7 +76,7 @@ def _operator(text: str) -> Caller | None:
     if row is None:
         return None
     services.note_use(row)
-    return Caller(row.pk, frozenset(row.scopes), operator(row.pk, row.label))
+    return Caller(row.pk, frozenset(row.scopes), operator(row.pk, row.label), row.pk)
 
 
 def _key(text: str, address: str) -> Caller | None:
@@ -88,7 +90,7 @@ def _key(text: str, address: str) -> Caller | None:
         return None
     evidence.note_use(version, address=address)
     names = frozenset({key.tenant_id, key.tenant.slug})
-    return Caller(key.pk, held, Actor(ActorKind.KEY, key.pk, key.name), names, _holder(key, version))
+    return Caller(key.pk, held, Actor(ActorKind.KEY, key.pk, key.name), key.tenant_id, names, _holder(key, version))
 
 
 def _holder(key: ApiKey, version: KeyVersion) -> Holder:

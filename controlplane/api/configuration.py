@@ -7,7 +7,7 @@ from typing import Any
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Control plane API",
     "DESCRIPTION": (
-        "Tiers, cells, tenants, their keys and operations, for machines. Every path needs an operator token, and a tenant's keys can also "
+        "Tiers, cells, tenants, their limits, keys and operations, for machines. Every path needs an operator token, and a tenant's keys can also "
         "be managed with a key of its own; without either, every path answers the same 401. Long work answers 202 with an operation, whose "
         "steps can be polled with If-None-Match or followed as server-sent events."
     ),
@@ -22,6 +22,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_NAME_OVERRIDES": {
         "KeyState": "controlplane.api.serializers.keys.STATES",
         "KeyEnvironment": "tenants.keys.models.KeyEnvironment",
+        "Limited": "controlplane.api.serializers.limits.LIMITED",
+        "OverrideState": "tenants.limits.models.OverrideState",
         "KeyStage": "tenants.keys.models.Stage",
         "StoreState": "tenants.keys.models.StoreState",
         "TenantState": "controlplane.api.serializers.tenants.STATES",

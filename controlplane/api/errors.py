@@ -129,6 +129,19 @@ class RotatedMeanwhileError(ConflictError):
     title = "The key was rotated meanwhile"
 
 
+class QuotaExceededError(DomainError):
+    """The caller has asked more often than it may: an operator's token, a tenant's keys together, or a source of hooks.
+
+    Nothing was done. ``RateLimit`` says which limit it was and what is left of it, as on every answer. Ask again after ``Retry-After`` seconds.
+    """
+
+    code = "quota-exceeded"
+    title = "Too many requests"
+    status = 429
+    retryable = True
+    retry_after_seconds = 1
+
+
 class BusyError(DomainError):
     """The control plane cannot serve this now.
 

@@ -15,8 +15,9 @@ from controlplane.api.serializers.problems import ProblemShape
 from controlplane.api.shapes import Shape
 
 PROBLEM = "application/problem+json"
-OF_EVERY_PATH = (401, 403, 406, 500, 503)
+OF_EVERY_PATH = (401, 403, 406, 429, 500, 503)
 OF_METHOD = {"GET": (422,), "POST": (400, 409, 411, 413, 415, 422), "PATCH": (400, 411, 412, 413, 415, 422, 428)}
+TOLD = (200, 201, 202, 429)
 HEADER: Literal["header"] = "header"
 
 
@@ -40,6 +41,8 @@ IF_MATCH = _asked("If-Match", "The ETag that was read; `*` for any version.", re
 IF_NONE_MATCH = _asked("If-None-Match", "An ETag that was read; if it is still right, the answer is an empty 304.")
 ETAG = _told("ETag", "The version of what is shown.", 200, 201)
 LINK = _told("Link", 'The next page, as `rel="next"`.', 200)
+RATE_LIMIT_POLICY = _told("RateLimit-Policy", "What the caller may ask of this door: `q` requests in `w` seconds.", *TOLD)
+RATE_LIMIT = _told("RateLimit", "What is left: `r` requests, all of them back after `t` seconds.", *TOLD)
 LAST_EVENT_ID = _asked("Last-Event-ID", "Id of the last event that was received.")
 REQUEST_ID = _asked(
     "X-Request-Id", "The caller's own id for this request, 8 to 128 of A-Z, a-z, 0-9, dot, underscore and hyphen; comes back."
@@ -50,14 +53,17 @@ class ApiSchema(AutoSchema):
     """One operation of the schema: its headers, its problems and the scope that it needs."""
 
     def get_override_parameters(self) -> list[Any]:
-        """Add the headers that belong to the method."""
+        """Add the headers that belong to the method, and those of every answer."""
+        return [REQUEST_ID, *self._of_method(), RATE_LIMIT_POLICY, RATE_LIMIT]
+
+    def _of_method(self) -> list[Any]:
         if self.method == "POST":
-            return [REQUEST_ID, IDEMPOTENCY_KEY, REPLAYED, LOCATION] if self._door.asks_key else [REQUEST_ID]
+            return [IDEMPOTENCY_KEY, REPLAYED, LOCATION] if self._door.asks_key else []
         if self.method == "PATCH":
-            return [REQUEST_ID, IF_MATCH, ETAG]
+            return [IF_MATCH, ETAG]
         if self.path.endswith("/stream"):
-            return [REQUEST_ID, LAST_EVENT_ID]
-        return [REQUEST_ID, IF_NONE_MATCH, ETAG] if self.shows_one else [REQUEST_ID, LINK]
+            return [LAST_EVENT_ID]
+        return [IF_NONE_MATCH, ETAG] if self.shows_one else [LINK]
 
     @property
     def shows_one(self) -> bool:

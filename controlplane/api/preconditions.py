@@ -13,6 +13,7 @@ from controlplane.api.answers import answer, etag_of
 from controlplane.api.errors import PreconditionFailedError, PreconditionRequiredError
 from core.errors import NotFoundError
 from tenants.keys.services import StaleKeyError
+from tenants.limits.services import StaleLimitError
 
 Row = TypeVar("Row", bound=models.Model)
 _OTHER = "If-Match names another version than the one that is stored now."
@@ -62,7 +63,7 @@ def change_if_revision(
 ) -> HttpResponse:
     """As :func:`change_if_match`, for things that count their edits: the caller must have read ``revision``, whatever else has moved.
 
-    ``change`` takes the revision that it is to hold the row to, under its own lock (None for any), and raises StaleKeyError.
+    ``change`` takes the revision that it is to hold the row to, under its own lock (None for any), and raises StaleKeyError or StaleLimitError.
     """
     wanted = _wanted(request)
     any_will_do = "*" in wanted
@@ -70,7 +71,9 @@ def change_if_revision(
         raise PreconditionFailedError(_OTHER)
     try:
         changed = change(None if any_will_do else revision)
-    except StaleKeyError:
+    except (StaleKeyError, StaleLimitError):
+        if any_will_do:  # nobody named a version: it is the service that will not write over what it has not seen
+            raise
         raise PreconditionFailedError(_OTHER) from None
     data = represent(changed)
     return answer(data, headers={"ETag": revised_etag(data)}).as_response()

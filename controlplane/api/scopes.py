@@ -24,6 +24,8 @@ class Scope(enum.StrEnum):
     KEYS_READ = "keys:read"
     KEYS_WRITE = "keys:write"
     KEYS_VERIFY = "keys:verify"
+    LIMITS_READ = "limits:read"
+    LIMITS_WRITE = "limits:write"
 
     @property
     def noun(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 
-from controlplane.api.views import acts, administrators, cells, key_acts, keys, operations, tenants, tiers, unknown
+from controlplane.api.views import acts, administrators, cells, key_acts, keys, limits, operations, tenants, tiers, unknown
 
 
 class TenantName(StringConverter):
@@ -35,10 +35,19 @@ class KeyName(StringConverter):
     regex = r"key_[0-9a-z]{26}"
 
 
+class OverrideName(StringConverter):
+    """An override's id."""
+
+    regex = r"ovr_[0-9a-z]{26}"
+
+
 register_converter(TenantName, "tenant")
 register_converter(KeyName, "key")
 register_converter(OperationName, "operation")
 register_converter(CodeName, "code")
+register_converter(OverrideName, "override")
+
+OVERRIDE = "v1/tenants/<tenant:tenant>/limits/overrides/<override:override>"
 
 app_name = "api"
 urlpatterns = [
@@ -70,6 +79,11 @@ urlpatterns = [
     path("v1/tenants/<tenant:tenant>/keys/<key:key>:enable", key_acts.Enable.as_view(), name="enable-key"),
     path("v1/tenants/<tenant:tenant>/keys/<key:key>:retire-previous", key_acts.RetirePrevious.as_view(), name="retire-previous"),
     path("v1/tenants/<tenant:tenant>/key-policy", keys.TenantKeyPolicy.as_view(), name="tenant-key-policy"),
+    path("v1/tenants/<tenant:tenant>/keys/<key:key>/limits", limits.KeyLimits.as_view(), name="key-limits"),
+    path("v1/tenants/<tenant:tenant>/limits", limits.TenantLimits.as_view(), name="tenant-limits"),
+    path("v1/tenants/<tenant:tenant>/limits/overrides", limits.Overrides.as_view(), name="tenant-overrides"),
+    path(OVERRIDE, limits.OverrideDetail.as_view(), name="tenant-override"),
+    path(f"{OVERRIDE}:revoke", limits.OverrideRevocation.as_view(), name="revoke-override"),
     path("v1/keys", keys.AllKeys.as_view(), name="keys"),
     path("v1/keys:verify", key_acts.Verify.as_view(), name="verify-key"),
     path("v1/operations", operations.Operations.as_view(), name="operations"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django import forms
 from unfold.widgets import (
@@ -35,6 +36,8 @@ def reason_field(example: str) -> forms.CharField:
 class ConfirmForm(forms.Form):
     """A reason, the fingerprint of the plan that was looked at, and a code where the act needs a fresh one."""
 
+    pointers: ClassVar[Mapping[str, str]] = {}
+    """Fields whose names differ from those that the service knows, beside POINTERS."""
     plan = forms.CharField(required=False, widget=forms.HiddenInput)
     reason = forms.CharField()
 
@@ -49,7 +52,7 @@ class ConfirmForm(forms.Form):
         """Show a refusal of a service at the fields that it names, and at the top where it names none of ours."""
         left = []
         for field in error.errors:
-            name = POINTERS.get(field.pointer, field.pointer.lstrip("/"))
+            name = {**POINTERS, **self.pointers}.get(field.pointer, field.pointer.lstrip("/"))
             if name in self.fields:
                 self.add_error(name, field.detail)
             else:

@@ -28,9 +28,10 @@ RETIRE_PREVIOUS = Act(
 )
 DISABLE = Act("disable", "Disable", "pause_circle", example="Looks misused; held while the tenant is asked, ticket 4711")
 ENABLE = Act("enable", "Enable", "play_circle", "primary", example="The tenant confirms that the calls were its own")
+LIMIT = Act("limit", "Limit", "speed", example="A test rig that took what the others needed")
 REVOKE = Act("revoke", "Revoke", "block", "danger", needs_fresh_code=True, example="The tenant asks for it, ticket 4711")
 
-KEY_ACTS = {act.name: act for act in (ROTATE, ENABLE, RETIRE_PREVIOUS, DISABLE, REVOKE)}
+KEY_ACTS = {act.name: act for act in (ROTATE, ENABLE, RETIRE_PREVIOUS, LIMIT, DISABLE, REVOKE)}
 
 
 def of_key(key: ApiKey, now: datetime) -> tuple[Act, ...]:
@@ -44,6 +45,7 @@ def of_key(key: ApiKey, now: datetime) -> tuple[Act, ...]:
         ENABLE: state == KeyState.DISABLED,
         RETIRE_PREVIOUS: selectors.previous_of(key) is not None,
         DISABLE: state == KeyState.ACTIVE,
+        LIMIT: True,
         REVOKE: True,
     }
     return tuple(act for act in KEY_ACTS.values() if lawful[act])

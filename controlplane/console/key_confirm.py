@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from controlplane.console import key_acts, key_page, key_preview
+from controlplane.console import key_acts, key_page, key_preview, limit_confirm
 from controlplane.console.access import actor_of
 from controlplane.console.act_forms import ConfirmForm
 from controlplane.console.acts import Act
@@ -34,6 +34,8 @@ def act_on(request: HttpRequest, key: ApiKey, name: str, context: Mapping[str, A
     if act not in key_acts.of_key(key, now):
         messages.warning(request, f"“{act.title}” is not possible: {_why_not(act, key)}.")
         return HttpResponseRedirect(back)
+    if act is key_acts.LIMIT:
+        return limit_confirm.limit_key(request, key, act, context)
     question = Question(
         act=act,
         title=f"{act.title}: {key.name}",

@@ -11,13 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from controlplane.console import events, key_acts, key_chart, key_columns, key_counts, key_notes, key_words, people
+from controlplane.console import events, key_acts, key_chart, key_columns, key_counts, key_notes, key_words, limit_page, people
 from controlplane.console.access import may_act
 from core.audit.selectors import list_events
 from tenants.keys import evidence, selectors
 from tenants.keys.evidence import Use
 from tenants.keys.models import Algorithm, ApiKey, KeyVersion, Stage, StoreState
 from tenants.keys.words import because, nearness
+from tenants.limits import selectors as limits_selectors
 from tenants.naming import key_secret
 from tenants.selectors import facts_of
 
@@ -73,6 +74,7 @@ def moving(key: ApiKey, request: HttpRequest) -> dict[str, Any]:
         "chart": key_chart.chart_of(key_chart.series_of([(v.pk, v.number, v.stage) for v in versions], hours), now),
         "secret_name": secret_of(key),
         "created_by": actors[key.created_by],
+        "limits": limit_page.of_key(limits_selectors.find_key_limit(key.pk)),
         "store_words": key_words.store_of(key.store_state),
         "store_tone": key_columns.store_tone(key),
         "may_act": acting,

@@ -54,6 +54,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             _item("Overview", "dashboard", "admin:index"),
             _item("Tenants", "apartment", "admin:tenants_tenant_changelist"),
+            _item("Load", "monitoring", "admin:load"),
             _item("Keys", "key", "admin:keys_apikey_changelist"),
             _item(
                 "Operations",

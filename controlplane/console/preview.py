@@ -60,10 +60,14 @@ class Preview:
     groups: tuple[Group, ...]
     fingerprint: str
     heading: str = ""
+    empty: str = "Nothing has to change in AWS."
+    """What is said where there is nothing in it."""
+    is_summed: bool = True
+    """Whether its groups are counted above them."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether AWS already is as it should be."""
+        """Whether nothing changes."""
         return not self.groups
 
     @property

@@ -18,7 +18,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.sites import UnfoldAdminSite
 
-from controlplane.console import live, overview, signin, trail
+from controlplane.console import live, load_page, overview, signin, trail
 from controlplane.console.access import may_enter
 from controlplane.console.readonly import ReadOnlyAdmin
 from controlplane.console.session import address_of
@@ -61,6 +61,8 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         return [
             path("login/code/", signin.code_step, name="login_code"),
             path("login/enrol/", signin.enrol_step, name="login_enrol"),
+            path("load/", self.admin_view(self.load), name="load"),
+            path("load/live/", self.admin_view(self.load_part), name="load_live"),
             path("overview/", self.admin_view(self.overview_part), name="overview_live"),
         ]
 
@@ -93,6 +95,17 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         """The overview's moving part."""
         context = overview.moving(request)
         return live.fragment(request, "console/_overview_live.html", context, is_moving=context["is_moving"], soon=OVERVIEW_SECONDS)
+
+    def load(self, request: HttpRequest) -> HttpResponse:
+        """Who is noisy."""
+        context = {**self.each_context(request), **load_page.whole(request), "title": "Load"}
+        request.current_app = self.name
+        return TemplateResponse(request, "console/load.html", context)
+
+    def load_part(self, request: HttpRequest) -> HttpResponse:
+        """The moving part of who is noisy."""
+        context = load_page.moving(request)
+        return live.fragment(request, "console/_load_live.html", context, is_moving=context["is_moving"])
 
     def app_index(self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """There is no page for a Python package."""

@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from controlplane.console import filters, live, markup, onboarding, tenant_acts, tenant_page
+from controlplane.console import filters, limit_confirm, live, markup, onboarding, tenant_acts, tenant_page, usage_page
 from controlplane.console.access import may_act
 from controlplane.console.readonly import ReadOnlyAdmin, raw_id
 from core.errors import NotFoundError
@@ -78,6 +78,9 @@ class TenantAdmin(ReadOnlyAdmin):
         own = [
             path("<str:object_id>/live/", wrap(self.live_view), name="tenants_tenant_live"),
             path("<str:object_id>/act/<slug:act>/", wrap(self.act_view), name="tenants_tenant_act"),
+            path("<str:object_id>/limits/override/", wrap(self.override_view), name="tenants_tenant_override"),
+            path("<str:object_id>/limits/<str:override_id>/end/", wrap(self.end_view), name="tenants_tenant_override_end"),
+            path("<str:object_id>/usage/", wrap(self.usage_view), name="tenants_tenant_usage"),
         ]
         return own + super().get_urls()  # type: ignore[no-any-return]
 
@@ -115,6 +118,27 @@ class TenantAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         tenant = self._tenant(object_id)
         return tenant_acts.act_on(request, tenant, act, self._context(request, tenant))
+
+    def override_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Override one of its limits."""
+        if not may_act(request):
+            raise PermissionDenied
+        tenant = self._tenant(object_id)
+        return limit_confirm.override(request, tenant, self._context(request, tenant))
+
+    def end_view(self, request: HttpRequest, object_id: str, override_id: str) -> HttpResponse:
+        """End an override of one of its limits."""
+        if not may_act(request):
+            raise PermissionDenied
+        tenant = self._tenant(object_id)
+        return limit_confirm.end(request, tenant, raw_id(override_id), self._context(request, tenant))
+
+    def usage_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What it asked for and was refused, and what another limit would have made of it."""
+        tenant = self._tenant(object_id)
+        return TemplateResponse(
+            request, "console/usage.html", {**self._context(request, tenant), **usage_page.whole(tenant, request)}
+        )
 
     def _tenant(self, object_id: str) -> Tenant:
         try:

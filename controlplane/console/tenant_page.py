@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from controlplane.console import acts, events, key_page, timeline, words
+from controlplane.console import acts, events, key_page, limit_page, timeline, words
 from controlplane.console.access import may_act
 from core.audit.selectors import list_events
 from provisioning import selectors
@@ -40,6 +40,7 @@ def moving(tenant: Tenant, request: HttpRequest) -> dict[str, Any]:
         "is_moving": any(line.is_moving for line in lines),
         "resources": ledger(selectors.list_resources(tenant_id=tenant.pk)),
         "keys": key_page.of_tenant(tenant.pk),
+        "limits": limit_page.of_tenant(tenant),
         "may_act": acting,
         "acts": acts.of_tenant(tenant, administrator) if acting else (),
         "administrator": administrator,

@@ -1,4 +1,4 @@
-"""The one place where a request for the portal is let through: the tenant, its state, the person and the rule, before any view runs.
+"""The one place where a request for the portal is let through: the tenant, its state, the person, the rule and how often, before any view runs.
 
 What a role may not use is 403, because the person may know that it exists; another tenant's address is 404, because they may not. While a
 tenant is not active nobody works in its portal: every page says what is happening instead.
@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
+from controlplane.portal import acting
 from controlplane.portal.access import OPEN, RULES, may
 from controlplane.portal.pages import page
 from controlplane.portal.sessions import PREFIX, Portal, member_of_session
@@ -63,7 +64,7 @@ class PortalGate:
             return HttpResponseNotAllowed(sorted(allowed))
         if name not in OPEN and (member is None or not may(member.role, name, method)):
             return page(request, "status_forbidden", status=403)
-        return None
+        return None if member is None else acting.refuse(request, member, name)
 
 
 def _tenant(slug: str) -> Tenant:

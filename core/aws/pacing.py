@@ -17,22 +17,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from core import gcra
 from core.aws.budgets import BUDGETS, Budget
 from core.aws.errors import CallBudgetError
+from core.limiter import Limiter, connect
 
 logger = logging.getLogger(__name__)
 
 SHARE = 0.8
 """How much of AWS's budgets the product takes: the rest is for people and other programs in the account."""
 MAX_WAIT_SECONDS = 1.0
-REDIS_TIMEOUT_SECONDS = 0.5
-REDIS_PAUSE_SECONDS = 5.0
-"""How long Redis is left alone after it failed to answer."""
+AWAY = "AWS calls are not paced: Redis does not answer (%s)"
+BACK = "AWS calls are paced again: Redis answers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ class Pacer:
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._script = redis.register_script(gcra.LUA)
+        self._limiter = Limiter(redis, logger=logger, away=AWAY, back=BACK, monotonic=monotonic)
         self._patience_us = int(max_wait_seconds * gcra.MICROSECONDS)
         self._limits: dict[tuple[str, str], list[_Limit]] = {}
         for budget in sorted(budgets, key=lambda budget: not budget.each):  # the narrow one first: it is the likelier to refuse
@@ -64,19 +61,11 @@ class Pacer:
                 self._limits.setdefault((budget.service, operation), []).append(_Limit(budget, arguments))
         self._prefix = prefix
         self._sleep = sleep
-        self._monotonic = monotonic
-        self._silent_until: float | None = None
 
     @classmethod
     def from_url(cls, url: str, **options: float) -> Pacer:
         """Give a pacer on the Redis at ``url`` (``redis://`` or ``unix://``), with short time-outs and no retries of its own."""
-        redis = Redis.from_url(
-            url,
-            socket_timeout=REDIS_TIMEOUT_SECONDS,
-            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
-        return cls(redis, **options)  # type: ignore[arg-type]  # share and max_wait_seconds
+        return cls(connect(url), **options)  # type: ignore[arg-type]  # share and max_wait_seconds
 
     def wait(self, account_id: str, region: str, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
         """Return when the call may be sent, at once for operations without a budget.
@@ -85,10 +74,8 @@ class Pacer:
         under two budgets may then have taken a slot of the first for nothing: the error is on the side of fewer calls.
         """
         for limit in self._limits.get((service, operation), ()):
-            if self._is_redis_resting():
-                return
             group = limit.budget.key(parameters)
-            decision = self._decide(f"{self._prefix}:{account_id}:{region}:{group}", limit.arguments)
+            decision = self._limiter.ask(f"{self._prefix}:{account_id}:{region}:{group}", limit.arguments)
             if decision is None:
                 return
             if not decision.allowed:
@@ -101,22 +88,3 @@ class Pacer:
                 )
             if decision.wait_us:
                 self._sleep(decision.wait_us / gcra.MICROSECONDS)
-
-    def _decide(self, key: str, arguments: tuple[int, int, int, int]) -> gcra.Decision | None:
-        try:
-            reply = self._script(keys=[key], args=arguments)
-        except RedisError as error:
-            self._rest(error)
-            return None
-        if self._silent_until is not None:
-            self._silent_until = None
-            logger.info("AWS calls are paced again: Redis answers")
-        return gcra.read_reply(reply)
-
-    def _is_redis_resting(self) -> bool:
-        return self._silent_until is not None and self._monotonic() < self._silent_until
-
-    def _rest(self, error: RedisError) -> None:
-        if self._silent_until is None:
-            logger.warning("AWS calls are not paced: Redis does not answer (%s)", error)
-        self._silent_until = self._monotonic() + REDIS_PAUSE_SECONDS

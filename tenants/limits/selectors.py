@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from core.errors import NotFoundError
@@ -46,7 +47,7 @@ def limits_of_tier(tier: Tier) -> Limits:
 
 def limits_of_key(key_id: str) -> KeyLimits | None:
     """Give a key's own limits; None when it has none."""
-    row = KeyLimit.objects.filter(pk=key_id).first()
+    row = find_key_limit(key_id)
     return limits_of_key_row(row) if row is not None else None
 
 
@@ -55,10 +56,52 @@ def limits_of_key_row(row: KeyLimit) -> KeyLimits:
     return KeyLimits(row.rate_per_second, row.burst, row.quota_per_day, row.quota_per_month, row.concurrency)
 
 
-def list_overrides(*, tenant_id: str = "") -> QuerySet[LimitOverride]:
-    """Give overrides, newest first, those that have ended too."""
+def find_key_limit(key_id: str) -> KeyLimit | None:
+    """Give the row of a key's own limits; None for a key that never had any."""
+    return KeyLimit.objects.filter(pk=key_id).first()
+
+
+def list_overrides(*, tenant_id: str = "", state: str = "", now: datetime | None = None) -> QuerySet[LimitOverride]:
+    """Give overrides, newest first, those that have ended too. ``state`` is as :func:`state_of` gives it."""
     rows = LimitOverride.objects.select_related("tenant")
+    over = Q(state=OverrideState.OPEN, expires_at__lte=now or timezone.now())
+    if state == OverrideState.EXPIRED:
+        rows = rows.filter(over | Q(state=state))
+    elif state:
+        rows = rows.filter(state=state).exclude(over)
     return rows.filter(tenant_id=tenant_id) if tenant_id else rows
+
+
+def holding_overrides(tenant_id: str, *, now: datetime | None = None) -> dict[Limited, LimitOverride]:
+    """Give the overrides that hold for a tenant now, by what they limit, in one query."""
+    rows = list_overrides(tenant_id=tenant_id, state=OverrideState.OPEN, now=now).select_related(None)
+    return {Limited(row.limited): row for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One limit of a tenant: what its tier says, and the override that holds in its place; None in a number does not limit."""
+
+    limited: Limited
+    of_tier: int | None
+    override: LimitOverride | None
+
+    @property
+    def value(self) -> int | None:
+        """What holds."""
+        return self.of_tier if self.override is None else self.override.value
+
+
+def holdings_of(tenant: Tenant, *, now: datetime | None = None) -> tuple[Holding, ...]:
+    """Give every limit of a tenant with where it comes from, in one query beside its tier's row."""
+    of_tier, overrides = limits_of_tier(tenant.tier), holding_overrides(tenant.pk, now=now)
+    return tuple(Holding(limited, getattr(of_tier, limited), overrides.get(limited)) for limited in Limited)
+
+
+def state_of(override: LimitOverride, now: datetime | None = None) -> OverrideState:
+    """Give the state as the clock has it: one whose time is over is expired, whether or not its row has been closed."""
+    is_over = override.expires_at is not None and override.expires_at <= (now or timezone.now())
+    return OverrideState.EXPIRED if override.state == OverrideState.OPEN and is_over else OverrideState(override.state)
 
 
 def get_override(tenant_id: str, override_id: str) -> LimitOverride:

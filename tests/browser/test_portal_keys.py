@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -271,3 +272,40 @@ def test_an_empty_portal_says_what_to_do(portal: Callable[..., PortalWatched], o
         assert wrong_with(page) == []
     assert "Issue the first key" in window.go("/portal/acme/keys/").inner_text("main")
     assert ARTIFACTS.exists()
+
+
+def test_who_has_to_wait_sees_how_long_and_loses_nothing(
+    portal: Callable[..., PortalWatched], owner: Member, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from controlplane import doors
+
+    settings.DOOR_LIMITS = {**settings.DOOR_LIMITS, "portal-member": (1, 1)}
+    wrong, asked, real = [], itertools.count(1), doors.ask
+
+    def ask(name: str, who: str) -> Any:
+        """Refuse the second act of three, however slow the browser is."""
+        is_second = name == doors.MEMBER and next(asked) % 3 == 2
+        decision = real(name, who)
+        while is_second and decision.is_admitted:
+            decision = real(name, who)
+        return decision
+
+    monkeypatch.setattr(doors, "ask", ask)
+    for theme, size in (("light", WIDE), ("dark", NARROW)):
+        window = portal(owner, theme=theme, size=size)
+        window.allowed = {422, 429}
+        page = window.go("/portal/acme/keys/issue/")
+        page.get_by_label("Name", exact=True).fill("nightly export")
+        page.evaluate("document.querySelector('[name=reference]').value = 'spoilt'")  # the first try is refused for that
+        page.get_by_role("button", name="Issue the key").click()
+        page.get_by_text("This form was out of date").wait_for()
+        page.get_by_role("button", name="Issue the key").click()
+        page.get_by_role("heading", name="Wait a moment").wait_for()
+        again = page.get_by_role("button", name="Send it again")
+        wrong += wrong_with(page)
+        window.picture("portal-wait")
+        again.click()  # waits until it can be pressed
+        page.wait_for_load_state("load")
+        page.get_by_role("heading", name="Store this key now").wait_for()
+        assert "nightly export" in page.inner_text("main")
+    assert wrong == []

@@ -96,14 +96,14 @@ def test_without_redis_calls_go_out_and_one_line_is_logged(
 ) -> None:
     dead, now = HeldPort(), [100.0]
     pacer = Pacer.from_url(f"redis://127.0.0.1:{dead.number}/0")
-    pacer._prefix, pacer._monotonic = prefix, lambda: now[0]
+    pacer._prefix, pacer._limiter._monotonic = prefix, lambda: now[0]
     with caplog.at_level(logging.INFO, logger="core.aws.pacing"):
         for _ in range(50):
             now[0] += 1
             pacer.wait(*HERE, "CreateUserPool", {})
         assert [record.levelname for record in caplog.records] == ["WARNING"]
         with redis.Redis.from_url(redis_url) as alive:
-            monkeypatch.setattr(pacer._script, "registered_client", alive)
+            monkeypatch.setattr(pacer._limiter._script, "registered_client", alive)
             now[0] += 10
             pacer.wait(*HERE, "CreateUserPool", {})
             pacer.wait(*HERE, "CreateUserPool", {})
@@ -115,14 +115,14 @@ def test_without_redis_calls_go_out_and_one_line_is_logged(
 def test_a_dead_redis_is_left_alone_for_a_while(prefix: str) -> None:
     dead, now, asked = HeldPort(), [100.0], 0
     pacer = Pacer.from_url(f"redis://127.0.0.1:{dead.number}/0")
-    pacer._monotonic = lambda: now[0]
+    pacer._limiter._monotonic = lambda: now[0]
 
     def script(**_: object) -> None:
         nonlocal asked
         asked += 1
         raise redis.ConnectionError("away")
 
-    pacer._script = script  # type: ignore[assignment]
+    pacer._limiter._script = script  # type: ignore[assignment]
     for _ in range(10):
         now[0] += 1.0
         pacer.wait(*HERE, "CreateUserPool", {})

@@ -17,11 +17,13 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from controlplane import doors
 from controlplane.api import problems
 from controlplane.api.answers import Answer, answer
 from controlplane.api.authentication import BearerTokens, Caller
 from controlplane.api.errors import BodyTooLargeError, LengthRequiredError
 from controlplane.api.idempotency import Claim, answer_once, answer_once_outside
+from controlplane.api.limiting import refusal
 from controlplane.api.openapi import ApiSchema
 from controlplane.api.pagination import paginate
 from controlplane.api.parsers import MAX_BODY_BYTES, StrictJson
@@ -33,6 +35,7 @@ from controlplane.api.shapes import field_errors
 from core.errors import InvalidInputError
 from provisioning import selectors
 from provisioning.models import Operation
+from tenants.limits.decision import Decision
 
 
 class JsonForm(BaseRenderer):
@@ -67,6 +70,8 @@ class ApiView(APIView):
     metadata_class = None
     throttle_classes = []
     schema: Any = ApiSchema()
+    limiting: Decision | None = None
+    """How the caller's limit stood when the request was charged to it; None for a caller without credentials."""
 
     @property
     def caller(self) -> Caller:
@@ -89,14 +94,21 @@ class ApiView(APIView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer; whatever fails on the way out, where DRF no longer looks, is a problem as well."""
+        response: HttpResponseBase
         try:
-            return super().dispatch(request, *args, **kwargs)
+            response = super().dispatch(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  # the last line: an unknown error is an opaque 500
-            return problems.respond(error, request)
+            response = problems.respond(error, request)
+        if self.limiting is not None:
+            doors.mark(response, self.limiting)
+        return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Check credentials before anything that could tell one path from another, then size, form and scope."""
+        """Check credentials before anything that could tell one path from another, then the caller's limit, size, form and scope."""
         self.perform_authentication(request)
+        self.limiting = doors.ask(doors.API, self.caller.account)
+        if not self.limiting.is_admitted:
+            raise refusal(self.limiting)
         _check_length(request)
         super().initial(request, *args, **kwargs)
 

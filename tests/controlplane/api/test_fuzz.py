@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from controlplane.api.errors import MalformedRequestError
 from controlplane.api.models import IdempotencyRecord
 from controlplane.api.parsers import parse_json
+from core.actors import system
 from provisioning.models import Operation
 from tenants.keys import store
+from tenants.limits.services import set_override
 from tenants.models import Tenant
 from tests.controlplane.api.held import hold
 from tests.controlplane.api.machine import Machine
@@ -32,7 +34,8 @@ values = st.recursive(
 NAMES = (
     "slug name tier cell admin_email admin_name reason grace_seconds code isolation_model rate_per_second burst weight sso_allowed "
     "quota_per_day key_max_age_days log_retention_days id state environment scopes cidrs metadata expires_at rotate_every_days sha256 "
-    "last_four overlap_seconds retire_when_quiet end_previous leak_action key address key_quiet_seconds"
+    "last_four overlap_seconds retire_when_quiet end_previous leak_action key address key_quiet_seconds "
+    "limited value replaces quota_per_month concurrency"
 ).split()
 plausible = st.one_of(
     values,
@@ -76,7 +79,8 @@ def there(acme: Tenant, globex: Tenant, initech: Tenant) -> dict[str, str]:
         kind="repair", tenant=initech, state="failed", actor="system:t", created_at=initech.state_changed_at
     )
     key = hold(acme, scopes=["keys:write"]).key
-    return {"tenant": "acme", "tier": "basic", "cell": "dev-1", "operation": operation.pk, "key": key.pk}
+    lifted = set_override(actor=system("t"), tenant_id=acme.pk, limited="burst", value=99, reason="launch day")
+    return {"tenant": "acme", "tier": "basic", "cell": "dev-1", "operation": operation.pk, "key": key.pk, "override": lifted.pk}
 
 
 @pytest.fixture(autouse=True)

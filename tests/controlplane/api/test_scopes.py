@@ -9,7 +9,9 @@ import pytest
 from django.utils import timezone
 
 from controlplane.api.scopes import Scope, may_see, parse_scopes
+from core.actors import system
 from provisioning.models import Operation
+from tenants.limits.services import set_override
 from tenants.models import Tenant
 from tests.controlplane.api.held import hold
 from tests.controlplane.api.machine import Machine
@@ -27,6 +29,7 @@ READ_OF = {
     "tiers": "tiers:read",
     "cells": "cells:read",
     "keys": "keys:read",
+    "limits": "limits:read",
 }
 
 
@@ -39,7 +42,9 @@ def operation(acme: Tenant) -> Operation:
 def there(acme: Tenant, operation: Operation) -> dict[str, str]:
     """Things that exist."""
     new_member(acme, "owner", email="admin@acme.example", state="invited", is_first=True)
-    return {"tenant": acme.slug, "tier": "basic", "cell": "dev-1", "operation": operation.pk, "key": hold(acme).key.pk}
+    lifted = set_override(actor=system("tests"), tenant_id=acme.pk, limited="burst", value=99, reason="launch day")
+    held = {"key": hold(acme).key.pk, "override": lifted.pk}
+    return {"tenant": acme.slug, "tier": "basic", "cell": "dev-1", "operation": operation.pk, **held}
 
 
 NOWHERE = {
@@ -48,6 +53,7 @@ NOWHERE = {
     "cell": "dev-9",
     "operation": "op_00000000000000000000000000",
     "key": "key_00000000000000000000000000",
+    "override": "ovr_00000000000000000000000000",
 }
 
 

@@ -34,7 +34,7 @@ def test_issue_writes_a_working_token_and_nothing_else_to_standard_output() -> N
     assert event.target == row.pk
 
 
-@pytest.mark.parametrize(("word", "count"), [("*", 11), ("*:read", 6), ("tiers:read", 1)])
+@pytest.mark.parametrize(("word", "count"), [("*", 13), ("*:read", 7), ("tiers:read", 1)])
 def test_scopes_have_short_forms(word: str, count: int) -> None:
     run("issue", "--label", "crm", "--scope", word)
     assert len(OperatorToken.objects.get().scopes) == count

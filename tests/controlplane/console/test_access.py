@@ -21,6 +21,9 @@ pytestmark = pytest.mark.django_db
 SEEING = {
     "index",
     "overview_live",
+    "load",
+    "load_live",
+    "tenants_tenant_usage",
     "search",
     "jsi18n",
     "password_change",
@@ -50,6 +53,8 @@ ACTING = {
     "tenants_tenant_add",
     "tenants_tier_add",
     "tenants_tenant_act",
+    "tenants_tenant_override",
+    "tenants_tenant_override_end",
     "tenants_cell_act",
     "provisioning_operation_act",
     "tenants_tier_retire",
@@ -86,6 +91,8 @@ def routes(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
 def paths(acme: Tenant, cell: Cell) -> dict[str, str]:
     """An address for every route, with things that exist; the operation is a failed one, so that its acts are lawful."""
     from provisioning.models import Operation
+    from tenants.limits.services import set_override
+    from tests.cast import OPERATOR
     from tests.controlplane.console.made_up_keys import made_up_key
 
     operation = Operation.objects.get(tenant=acme)
@@ -101,12 +108,17 @@ def paths(acme: Tenant, cell: Cell) -> dict[str, str]:
         "keys_apikey": made_up_key(acme).pk,
     }
     acts = {"tenants_tenant": "suspend", "tenants_cell": "repair", "provisioning_operation": "retry", "keys_apikey": "disable"}
-    found: dict[str, str] = {"view_on_site": "/console/r/1/1/", "app_list": "/console/tenants/"}
+    lifted = set_override(actor=OPERATOR, tenant_id=acme.pk, limited="burst", value=99, reason="launch day")
+    found: dict[str, str] = {
+        "view_on_site": "/console/r/1/1/",
+        "app_list": "/console/tenants/",
+        "tenants_tenant_override_end": reverse("admin:tenants_tenant_override_end", args=[acme.pk, lifted.pk]),
+    }
     for name in SEEING | ACTING | NOBODY | OPEN:
         noun, _, verb = name.rpartition("_")
         if name in found:
             continue
-        if verb in ("change", "live", "retire", "delete", "history") and noun in of:
+        if verb in ("change", "live", "retire", "delete", "history", "usage", "override") and noun in of:
             found[name] = reverse(f"admin:{name}", args=[of[noun]])
         elif verb == "act":
             found[name] = reverse(f"admin:{name}", args=[of[noun], acts[noun]])

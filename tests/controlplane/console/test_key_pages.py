@@ -119,10 +119,10 @@ def test_what_is_out_of_order_is_said_with_what_to_do(viewer: Client, keys: dict
 @pytest.mark.parametrize(
     ("role", "acts"),
     [
-        ("rotating", {"rotate", "retire_previous", "disable", "revoke"}),
-        ("lost", {"rotate", "disable", "revoke"}),
-        ("soon", {"disable", "revoke"}),  # its tenant is suspended
-        ("disabled", {"enable", "revoke"}),
+        ("rotating", {"rotate", "retire_previous", "limit", "disable", "revoke"}),
+        ("lost", {"rotate", "limit", "disable", "revoke"}),
+        ("soon", {"limit", "disable", "revoke"}),  # its tenant is suspended
+        ("disabled", {"enable", "limit", "revoke"}),
         ("revoked", set()),
         ("expired", set()),
     ],

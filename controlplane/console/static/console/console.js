@@ -124,7 +124,18 @@
     form.requestSubmit();
   }
 
-  const choices = ["tier", "cell", "grace_days", "overlap"];
+  const choices = ["tier", "cell", "grace_days", "overlap", "limited", "value", "ends", "until",
+    "rate_per_second", "burst", "quota_per_day", "quota_per_month", "concurrency"];
+
+  let asked = null;
+  let typing = 0;
+
+  // Who types a number sees what it changes before the next press.
+  function whileTyping(event) {
+    if (event.target.type !== "number") return;
+    clearTimeout(typing);
+    typing = setTimeout(() => preview(event), 250);
+  }
 
   async function preview(event) {
     const form = event.target.closest("form");
@@ -133,12 +144,15 @@
     const choice = new URLSearchParams({ fragment: "1" });
     for (const name of choices) {
       const value = new FormData(form).get(name);
-      if (value) choice.set(name, value);
+      if (value !== null) choice.set(name, value);
     }
+    const mine = asked = {};
     plan.setAttribute("aria-busy", "true");
     const answer = await fetch(`${plan.dataset.preview}?${choice}`, { credentials: "same-origin", redirect: "manual" });
     if (answer.status !== 200) { location.reload(); return; }
-    plan.innerHTML = await answer.text();
+    const html = await answer.text();
+    if (mine !== asked) return;  // something else was typed meanwhile
+    plan.innerHTML = html;
     plan.removeAttribute("aria-busy");
     form.querySelector("[data-preview-empty]")?.remove();
   }
@@ -157,6 +171,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     document.addEventListener("change", preview);
+    document.addEventListener("input", whileTyping);
     document.querySelectorAll("form.cp-confirm").forEach((form) => {
       suggest(form);
       form.addEventListener("submit", () => { form.querySelectorAll("button[type=submit]").forEach((button) => { button.disabled = true; }); });

@@ -112,8 +112,29 @@
     });
   }
 
+  // Whoever has to wait sees how long, and has the button back when the time is over.
+  function waitFor() {
+    const clock = document.querySelector("[data-wait]");
+    if (!clock) return;
+    const until = Date.now() + 1000 * Number(clock.dataset.wait);
+    const buttons = all("form[data-after-wait] button[type=submit]");
+    buttons.forEach((button) => { button.disabled = true; });
+    const look = () => {
+      const left = Math.ceil((until - Date.now()) / 1000);
+      if (left > 0) {
+        clock.textContent = `${left} second${left === 1 ? "" : "s"}`;
+        window.setTimeout(look, 250);
+        return;
+      }
+      clock.textContent = "no time: it can be sent now";
+      buttons.forEach((button) => { button.disabled = false; button.focus(); });
+    };
+    look();
+  }
+
   function start() {
     copyFields();
+    waitFor();
     sendOnce();
     showWhenChosen();
     countDown();
