@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from controlplane.edge.bounds import Bounds
+from controlplane.edge.known import MOST_KEYS
 from controlplane.env import INSECURE_KEY_PEPPER, Environment, SettingError
 from tenants.limits.costs import Costs
 
@@ -38,6 +39,7 @@ class Configuration:
     operators_port: int = 8101
     processes: int = 1
     capacity: int = 0
+    most_keys: int = MOST_KEYS
     drain_seconds: int = 20
     held_above: int = 200
     problems_url: str = "https://controlplane.example/docs/problems"
@@ -61,7 +63,8 @@ def read(env: Environment) -> Configuration:
         operators_address=env.text("CONTROLPLANE_EDGE_OPERATORS_ADDRESS", "127.0.0.1"),
         operators_port=env.whole("CONTROLPLANE_EDGE_OPERATORS_PORT", 8101, minimum=0, maximum=65_535),
         processes=env.whole("CONTROLPLANE_EDGE_PROCESSES", 0, minimum=0, maximum=256) or os.cpu_count() or 1,
-        capacity=env.whole("CONTROLPLANE_EDGE_CAPACITY", 0, minimum=0, maximum=10_000_000),
+        capacity=env.whole("CONTROLPLANE_CAPACITY_PER_SECOND", 0, minimum=0, maximum=100_000_000),
+        most_keys=env.whole("CONTROLPLANE_EDGE_KEYS", MOST_KEYS, minimum=1, maximum=10_000_000),
         drain_seconds=env.whole("CONTROLPLANE_EDGE_DRAIN_SECONDS", 20, minimum=1, maximum=600),
         held_above=env.whole("CONTROLPLANE_EDGE_HELD_ABOVE", 200, minimum=1, maximum=1_000_000),
         problems_url=env.url("CONTROLPLANE_PROBLEMS_URL", "https://controlplane.example/docs/problems", schemes=("http", "https")),

@@ -30,6 +30,12 @@ Opening = Callable[[Configuration], Awaitable[Parts]]
 
 async def open_parts(configuration: Configuration) -> Parts:
     """Open what a process needs. It serves when this returns, and refuses while there is no projection to go by."""
-    edge = Edge(configuration.redis_url, configuration.peppers, capacity=configuration.capacity, processes=configuration.processes)
+    edge = Edge(
+        configuration.redis_url,
+        configuration.peppers,
+        capacity=configuration.capacity,
+        processes=configuration.processes,
+        most_keys=configuration.most_keys,
+    )
     await edge.open(within_seconds=OPEN_WITHIN_SECONDS)
     return Parts(edge.judge, edge.counting, edge, edge.close)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 def key_in(authorization: str, api_key: str) -> str:
-    """Give the key of ``Authorization: Bearer`` (RFC 6750), or of ``X-Api-Key``; empty when there is none, or when both are there and differ."""
+    """Give the key of ``X-Api-Key``, else of ``Authorization: Bearer`` (RFC 6750); empty when there is none.
+
+    The first counts where both are there, so that ``Authorization`` is free for an application's own users. The doors do the same.
+    """
     scheme, _, token = authorization.partition(" ")
-    bearer = token.strip() if scheme.lower() == "bearer" else ""
-    if bearer and api_key and bearer != api_key.strip():
-        return ""
-    return bearer or api_key.strip()
+    return api_key.strip() or (token.strip() if scheme.lower() == "bearer" else "")

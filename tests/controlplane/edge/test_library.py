@@ -152,7 +152,7 @@ def test_a_view_while_nobody_can_say() -> None:
         ("bearer  abc ", "", "abc"),
         ("", " abc", "abc"),
         ("Bearer abc", "abc", "abc"),
-        ("Bearer abc", "other", ""),
+        ("Bearer abc", "other", "other"),
         ("Basic abc", "", ""),
         ("", "", ""),
     ],
