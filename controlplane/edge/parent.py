@@ -31,7 +31,7 @@ from controlplane.edge.serving import listen
 logger = logging.getLogger(__name__)
 
 LONGEST_BACK_OFF_SECONDS, STAYED_SECONDS = 8.0, 60.0
-MOST_FIRST_ENDINGS = 5
+MOST_FIRST_ENDINGS = 3
 LATE_SECONDS = 5.0
 """A process that has not reported for so long counts as not ready."""
 GRACE_SECONDS = 5.0
@@ -60,6 +60,7 @@ class Parent:
         self._restarts = 0
         self._was_ready = False
         self._ending = asyncio.Event()
+        self._starting = asyncio.Lock()
         self.failed = False
 
     async def run(self) -> int:
@@ -105,26 +106,35 @@ class Parent:
     async def _live(self, child: Child) -> int:
         """Start a process, read what it reports, and give its status when it has ended."""
         reading, writing = os.pipe()
-        os.set_inheritable(writing, True)
         handed = (writing,) if self._fd is None else (writing, self._fd)
         words = ["--report", str(writing), *(["--fd", str(self._fd)] if self._fd is not None else [])]
         try:
-            child.process = await asyncio.create_subprocess_exec(*self._command, *words, pass_fds=handed)
-        finally:
-            os.close(writing)
+            async with self._starting:  # one at a time, or one's end of a pipe would be handed to the other as well
+                process = child.process = await asyncio.create_subprocess_exec(*self._command, *words, pass_fds=handed)
+                os.close(writing)
+        except BaseException:
+            os.close(reading)
+            raise
         if self._ending.is_set():
-            child.process.terminate()  # it was being started while the end was asked for
+            process.terminate()  # it was being started while the end was asked for
+        listening = asyncio.ensure_future(self._listen(child, reading))
+        try:
+            return await process.wait()
+        finally:
+            await asyncio.wait([listening], timeout=GRACE_SECONDS)  # its last words
+            listening.cancel()
+            self._past = exposition.add_up((self._past, exposition.counters_of(child.numbers)))
+            child.numbers, child.missing, child.process = {}, "A process has ended.", None
+
+    async def _listen(self, child: Child, reading: int) -> None:
+        reader = asyncio.StreamReader(limit=1 << 20)
         with os.fdopen(reading, "rb", 0) as pipe:
-            reader = asyncio.StreamReader(limit=1 << 20)
             transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
             try:
                 async for line in reader:
                     self._take(child, line)
-                return await child.process.wait()
             finally:
                 transport.close()
-                self._past = exposition.add_up((self._past, exposition.counters_of(child.numbers)))
-                child.numbers, child.missing, child.process = {}, "A process has ended.", None
 
     def _take(self, child: Child, line: bytes) -> None:
         try:

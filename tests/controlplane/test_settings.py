@@ -10,14 +10,17 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from controlplane.env import SettingError
+from controlplane.edge import configuration
+from controlplane.env import Environment, SettingError
 from tests.controlplane.conftest import ROOT, ReadSettings
 
 EXAMPLE = (ROOT / ".env.example").read_text()
 
 
 def test_every_variable_is_in_the_example_and_none_else(read_settings: ReadSettings) -> None:
-    known = read_settings().env.names | read_settings(STORAGE_BUCKET="b").env.names
+    edge = Environment({})
+    configuration.read(edge)
+    known = read_settings().env.names | read_settings(STORAGE_BUCKET="b").env.names | edge.names
     documented = set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", EXAMPLE, re.MULTILINE))
     assert documented == known
 

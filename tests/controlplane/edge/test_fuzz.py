@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ class World:
         self.loop = asyncio.new_event_loop()
         judge = FakeJudge(keeps=False)
         self.loop.call_soon(judge.release.set)
-        self.edge = Edge(CONFIGURATION, Parts(judge, judge, judge), Ticks(Clock(), Clock()))
+        self.edge = Edge(replace(CONFIGURATION, held_above=1_000_000), Parts(judge, judge, judge), Ticks(Clock(), Clock()))
 
     def answers(self, *pieces: bytes) -> bytes:
         """Feed the pieces to a fresh connection and give what it wrote, held to what HTTP is."""
@@ -152,8 +153,7 @@ contents = st.recursive(
     max_leaves=12,
 )
 fields = st.sampled_from(
-    ["key", "cost", "class", "scopes", "address", "lease", "permissions", "credits", "tags", "ratelimits"]
-    + ["namespace", "identifier", "limit", "duration"]
+    "key cost class scopes address lease permissions credits tags ratelimits namespace identifier limit duration".split()
 )
 bodies = st.one_of(
     st.binary(max_size=200),
