@@ -100,10 +100,12 @@ class Badges:
 
     def lines(self, verdict: Verdict) -> bytes:
         """Give the header lines of an admitted caller, each ended by CRLF."""
-        now, scopes = self._ticks.seconds, verdict.scopes
+        now = self._ticks.seconds
         found = self._cached.get(verdict.key_id)
-        if found is not None and 0 <= now - found[0] < FRESH_SECONDS and found[2] == scopes and found[1] == verdict.tenant_id:
-            return found[3]
+        if found is not None:
+            made, tenant_id, scopes, lines = found
+            if 0 <= now - made < FRESH_SECONDS and scopes == verdict.scopes and tenant_id == verdict.tenant_id:
+                return lines
         return self._make(verdict, now)
 
     def _make(self, verdict: Verdict, now: int) -> bytes:

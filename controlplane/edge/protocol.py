@@ -44,14 +44,14 @@ class Place:
 class Connection(Reading):
     """One client."""
 
-    __slots__ = ("_backlog", "_ending", "_last", "_places", "_stalls")
+    __slots__ = ("_backlog", "_last", "_places", "_routes", "_stalls")
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
+        self._routes = service.routes
         self._places: deque[Place] = deque()
         self._backlog: deque[Request] = deque()
         self._last: bytes | None = None
-        self._ending = False
         self._stalls = 0
 
     # --- The transport's calls ----------------------------------------------------------------------------------------------------
@@ -61,8 +61,8 @@ class Connection(Reading):
         self._transport = transport  # type: ignore[assignment]  # what a server's protocol is given is one
         service = self._service
         service.connections.add(self)
-        self.deadline = service.ticks.now + service.bounds.head_seconds
-        if len(service.connections) > service.bounds.connections:
+        self.deadline = self._ticks.now + self._bounds.head_seconds
+        if len(service.connections) > self._bounds.connections:
             service.numbers.turned_away += 1
             self.refuse(kinds.BUSY)
 
@@ -74,28 +74,25 @@ class Connection(Reading):
         self._places.clear()
         self._backlog.clear()
 
-    def data_received(self, data: bytes) -> None:
-        """Parse and answer what came."""
-        if self.is_closing or self._ending:
-            return
-        self.feed(data)
+    def give_answers(self) -> None:
+        """See :meth:`Reading.give_answers`."""
         out = self._out
         if out:
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))  # type: ignore[union-attr]  # there is one while data comes
             out.clear()
         if not (self._inside or self._stalls or self._places or self.is_closing):
-            self.deadline = self._service.ticks.now + self._service.bounds.idle_seconds
+            self.deadline = self._service.idle_at
 
     def eof_received(self) -> bool:
         """The client will send nothing more; it still gets what it waits for."""
         if self.is_closing or not (self._places or self._backlog):
             return False
-        self._ending = True
+        self._is_done = True
         return True
 
     def pause_writing(self) -> None:
         """The client does not read: stop reading from it."""
-        self.deadline = self._service.ticks.now + self._service.bounds.write_seconds
+        self.deadline = self._ticks.now + self._bounds.write_seconds
         self._stall(CONGESTED)
 
     def resume_writing(self) -> None:
@@ -121,6 +118,9 @@ class Connection(Reading):
             if refusal is not None:
                 self.give_up(refusal)
             request.keep, request.old = keep, version == "1.0"
+            request.is_usual = keep and not request.old and method != b"HEAD"
+        elif method == b"HEAD":
+            request.is_usual = False
         if self._stalls or self._backlog:
             self._backlog.append(request)
         elif not self.is_closing:
@@ -128,7 +128,7 @@ class Connection(Reading):
 
     def _answer(self, request: Request) -> None:
         service, out = self._service, self._out
-        door = service.routes.get(request.target) or service.find(request)
+        door = self._routes.get(request.target) or service.find(request)
         try:
             answer = door.answer(request)
         except ProblemError as error:
@@ -142,11 +142,11 @@ class Connection(Reading):
             service.begin(self._finish(place, answer))  # type: ignore[arg-type]  # what is not bytes is to be awaited
         elif request.refused or self._places:
             self._fill(self._line_up(request), answer)
-        elif request.keep and not request.old and not service.is_draining and request.method != b"HEAD":
+        elif request.is_usual and not service.is_draining:
             out.append(answer)
         else:
             self._say(request, answer)
-        if len(out) >= service.bounds.batch:
+        if len(out) >= self._bounds.batch:
             self._stall(TURN)
             asyncio.get_running_loop().call_soon(self._unstall, TURN)
 
@@ -154,7 +154,7 @@ class Connection(Reading):
         place = Place(request)
         self._places.append(place)
         self.deadline = 0.0
-        if len(self._places) >= self._service.bounds.waiting:
+        if len(self._places) >= self._bounds.waiting:
             self._stall(WAITING)
         return place
 
@@ -197,7 +197,7 @@ class Connection(Reading):
         places = self._places
         while places and (answer := places[0].answer) is not None and not self.is_closing:
             self._say(places.popleft().request, answer)
-        if len(places) < self._service.bounds.waiting:
+        if len(places) < self._bounds.waiting:
             self._stalls &= ~WAITING
 
     def _settle(self) -> None:
@@ -212,11 +212,11 @@ class Connection(Reading):
         if not self._places and not self._backlog:
             if self._last is not None:
                 self._say_last()
-            elif self._ending or (self._service.is_draining and not self._inside):
+            elif self._is_done or (self._service.is_draining and not self._inside):
                 self._close()
             elif not self._stalls and not self._inside:
-                self.deadline = self._service.ticks.now + self._service.bounds.idle_seconds
-        if not self._stalls and not self._ending and not transport.is_closing():
+                self.deadline = self._service.idle_at
+        if not self._stalls and not self._is_done and not transport.is_closing():
             transport.resume_reading()
 
     def _say(self, request: Request, answer: bytes) -> None:
@@ -247,11 +247,11 @@ class Connection(Reading):
 
     def refuse(self, kind: Kind) -> None:
         """See :meth:`Reading.refuse`. Answers that are under way are given first."""
-        if self.is_closing or self._ending:
+        if self.is_closing or self._is_done:
             return  # it came behind a request that was to be the last
         self._service.numbers.bad += 1
         self._inside = False
-        self._ending = True
+        self._is_done = True
         self._last = self._service.problems.answer(kind, None)
         if not (self._places or self._backlog):
             self._say_last()
@@ -268,7 +268,7 @@ class Connection(Reading):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        self.deadline = self._service.ticks.now + self._service.bounds.linger_seconds
+        self.deadline = self._ticks.now + self._bounds.linger_seconds
         if transport.can_write_eof():
             transport.write_eof()
         transport.resume_reading()
@@ -294,7 +294,7 @@ class Connection(Reading):
         if transport is None or (self._places and not self._inside):
             return
         if self._stalls & ~CONGESTED:
-            self.deadline = service.ticks.now + service.bounds.head_seconds
+            self.deadline = self._ticks.now + self._bounds.head_seconds
             return
         service.numbers.timed_out += 1
         if self.is_closing or self._stalls & CONGESTED:

@@ -15,7 +15,7 @@ from controlplane.edge import problems as kinds
 from controlplane.edge.problems import Kind, ProblemError
 from controlplane.edge.requests import Request
 from controlplane.edge.service import Service
-from controlplane.edge.strictness import SINGLE, body_refusal, method_refusal
+from controlplane.edge.strictness import SINGLE, USUAL_NAMES, body_refusal, method_refusal
 
 logger = logging.getLogger(__name__)
 
@@ -23,23 +23,25 @@ logger = logging.getLogger(__name__)
 class Reading(asyncio.Protocol):
     """Parses. What to do with a whole request, and with one that cannot be taken (:meth:`refuse`), is the writing half's.
 
-    ``deadline`` is when the client is given up, in the service's ticks; 0 while the next move is ours.
+    ``_is_done`` says that nothing more is taken from the client, ``is_closing`` that nothing more is said to it either. ``deadline`` is when it is
+    given up, in the service's ticks; 0 while the next move is ours.
     """
 
     __slots__ = (
         *("_fed", "_fields", "_in_head", "_inside", "_is_large", "_out", "_parser", "_refusal", "_request", "_serial", "_service"),
-        *("_transport", "deadline", "is_closing"),
+        *("_bounds", "_is_done", "_most_head", "_most_headers", "_ticks", "_transport", "deadline", "is_closing"),
     )
 
     def __init__(self, service: Service) -> None:
-        self._service = service
+        self._service, self._bounds, self._ticks = service, service.bounds, service.ticks
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
+        self._most_head, self._most_headers = service.bounds.head, service.bounds.headers
         self._request = Request()
         self._fields: dict[bytes, bytes] = {}
         self._refusal: Kind | None = None
         self._out: list[bytes] = []
-        self._inside = self._in_head = self._is_large = self.is_closing = False
+        self._inside = self._in_head = self._is_large = self._is_done = self.is_closing = False
         self._serial = self._fed = 0
         self.deadline = 0.0
 
@@ -47,15 +49,21 @@ class Reading(asyncio.Protocol):
         """Answer that what came cannot be taken, and end the connection."""
         raise NotImplementedError
 
+    def give_answers(self) -> None:
+        """Write the answers to what one read brought."""
+        raise NotImplementedError
+
     def encourage(self) -> None:
         """Say that the body may come, where the answers before it have all been given: otherwise the client waits a moment and sends it."""
         raise NotImplementedError
 
-    def feed(self, data: bytes) -> None:
-        """Parse what came; whole requests are taken on the way. Never raises."""
+    def data_received(self, data: bytes) -> None:
+        """Parse and answer what came."""
+        if self.is_closing or self._is_done:
+            return
         serial = self._serial
         # A head that came in one small piece is within its bound; only others are measured.
-        self._is_large = self._inside or len(data) > self._service.bounds.head
+        self._is_large = self._inside or len(data) > self._most_head
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -64,20 +72,21 @@ class Reading(asyncio.Protocol):
             self._refuse_unreadable(error, data)
         if self._inside:
             self._wait_for_more(len(data), began=self._serial != serial)
+        self.give_answers()
 
     def _wait_for_more(self, received: int, *, began: bool) -> None:
         """A request is there in part: hold it to its size and its time."""
-        bounds = self._service.bounds
+        bounds = self._bounds
         if not began:
             self._fed += received
             if self._fed > (bounds.head if self._in_head else bounds.framing):
                 self.refuse(kinds.HEAD_TOO_LARGE if self._in_head else kinds.BODY_TOO_LARGE)
         elif self._in_head:
             self._fed = received if received <= bounds.head else 0  # of a large piece most belongs to requests before this one
-            self.deadline = self._service.ticks.now + bounds.head_seconds
+            self.deadline = self._ticks.now + bounds.head_seconds
 
     def give_up(self, refusal: Kind) -> None:
-        """Leave the parser; :meth:`feed` refuses."""
+        """Leave the parser; :meth:`data_received` refuses."""
         self._refusal = refusal
         raise ProblemError(refusal)
 
@@ -108,7 +117,7 @@ class Reading(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; or a trailer, which is dropped (``on_headers_complete``), since it comes after the request was understood."""
         fields = self._fields
-        name = name.lower()
+        name = USUAL_NAMES.get(name) or name.lower()
         if name in fields:
             if name in SINGLE:
                 self.give_up(kinds.MALFORMED)
@@ -119,19 +128,19 @@ class Reading(asyncio.Protocol):
         """The head is whole. If it announces a body, see whether that may come."""
         self._in_head = False
         headers = self._fields
-        if len(headers) > self._service.bounds.headers or (self._is_large and head_size(self._request) > self._service.bounds.head):
+        if len(headers) > self._most_headers or (self._is_large and head_size(self._request) > self._most_head):
             self.give_up(kinds.HEAD_TOO_LARGE)
         if b"content-length" in headers or b"transfer-encoding" in headers or b"expect" in headers:
             self._expect_body(headers)
 
     def _expect_body(self, headers: dict[bytes, bytes]) -> None:
-        bounds = self._service.bounds
+        bounds = self._bounds
         refusal = body_refusal(headers, self._parser.get_http_version(), bounds.body)
         if refusal is not None:
             self.give_up(refusal)
         self._fields = {}
         self._fed = 0
-        self.deadline = self._service.ticks.now + bounds.body_seconds
+        self.deadline = self._ticks.now + bounds.body_seconds
         if b"expect" in headers:
             self.encourage()
 
@@ -139,7 +148,7 @@ class Reading(asyncio.Protocol):
         """A piece of the body."""
         request = self._request
         request.body += body
-        if len(request.body) > self._service.bounds.body:
+        if len(request.body) > self._bounds.body:
             self.give_up(kinds.BODY_TOO_LARGE)
 
 

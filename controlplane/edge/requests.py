@@ -18,13 +18,15 @@ _PROCESS = secrets.token_hex(8)
 class Request:
     """Method, target and headers as they came, names in lower case; the body whole.
 
-    ``keep`` says whether the connection stays open, ``refused`` is set by a door to the id of a tenant that was refused by its limits.
+    ``keep`` says whether the connection stays open, ``old`` whether it is HTTP/1.0, ``is_usual`` whether its answer goes out as the door gave it.
+    ``refused`` is set by a door to the id of a tenant that was refused by its limits.
     """
 
     # Defaults of the class, so that making one, for each request, sets no more than what differs.
     body = b""
     keep = True
     old = False
+    is_usual = True
     refused = ""
     method = b""
 
@@ -49,10 +51,11 @@ class Request:
         The header that can only mean a key goes first, so that ``Authorization`` stays free for an application's own users.
         """
         headers = self.headers
-        text = headers.get(b"x-api-key")
-        if text is None:
-            authorization = headers.get(b"authorization", b"")
-            text = authorization[7:] if authorization[:7] == b"Bearer " or authorization[:7].lower() == b"bearer " else b""
+        if b"x-api-key" in headers:
+            text = headers[b"x-api-key"]
+        else:
+            text = headers.get(b"authorization", b"")
+            text = text[7:] if text[:7] == b"Bearer " or text[:7].lower() == b"bearer " else b""
         return text if len(text) <= MOST_KEY_BYTES else b""
 
 

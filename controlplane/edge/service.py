@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Service:
     """``routes`` finds a door by its whole target; ``prefixes`` those that answer every path below theirs; ``elsewhere`` answers the rest.
 
-    One timer (:meth:`turn`) looks after all connections: their deadlines are numbers, not timers.
+    One timer (:meth:`turn`) looks after all connections: their deadlines are numbers, not timers. ``idle_at`` is that of a connection that has
+    all its answers.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Service:
         self._prefixes, self._elsewhere = tuple(prefixes.items()), elsewhere
         self.bounds, self.numbers, self.problems, self.holding, self.ticks = bounds, numbers, problems, holding, ticks
         self.connections: set[Connection] = set()
+        self.idle_at = ticks.now + bounds.idle_seconds
         self.is_draining = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -64,6 +66,7 @@ class Service:
         """Read the clocks, and give up the connections whose deadline is over."""
         self.ticks.turn()
         now = self.ticks.now
+        self.idle_at = now + self.bounds.idle_seconds
         for connection in [connection for connection in self.connections if 0.0 < connection.deadline <= now]:
             connection.expire()
 

@@ -13,6 +13,15 @@ SINGLE = frozenset(
     b"x-edge-cost x-edge-class x-edge-scopes".split()
 )
 """Headers that stand once or not at all: two of them are two readings of one request."""
+USUAL_NAMES = {
+    spelt.encode(): spelt.lower().encode()
+    for name in (
+        "Host User-Agent Accept Accept-Encoding Authorization X-Api-Key X-Real-Ip X-Request-Id X-Forwarded-For X-Forwarded-Proto Connection "
+        "Content-Type Content-Length X-Edge-Cost X-Edge-Class X-Edge-Scopes X-Envoy-Internal X-Envoy-Expected-Rq-Timeout-Ms"
+    ).split()
+    for spelt in (name, name.lower())
+}
+"""Headers as they are usually spelt, to their lower-case names: one object each, whose hash is worked out once."""
 _LINES = re.compile(rb"(?:\A|\n)([A-Z][A-Z-]{0,31}) [!-~]+ HTTP/1\.[01]\r\n")
 _USUAL = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"})
 

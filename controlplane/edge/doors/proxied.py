@@ -49,6 +49,6 @@ class ProxiedDoor(JudgedDoor):
             self.counts[VALID] += 1
             limiting = verdict.limiting
             lines = b"" if limiting is None else limiting.lines
-            return b"%b%b%b%b\r\n" % (self.admitted, self.ticks.date, self.badges.lines(verdict), lines)
+            return b"".join((self.admitted, self.ticks.date, self.badges.lines(verdict), lines, b"\r\n"))
         self.count(request, verdict)
         return self.problem(request, verdict)

@@ -13,6 +13,7 @@ from tenants.limits.costs import Costs
 MOST_KEPT = 4_096
 Terms = tuple[int, tuple[str, ...]]
 """The cost and the scopes."""
+NOTHING_SAID: Terms = (1, ())
 
 
 class TermsReader:
@@ -25,6 +26,8 @@ class TermsReader:
     def read(self, request: Request) -> Terms | None:
         """Give the terms; None where a header means nothing."""
         headers = request.headers
+        if not (b"x-edge-scopes" in headers or b"x-edge-class" in headers or b"x-edge-cost" in headers):
+            return NOTHING_SAID
         given = (headers.get(b"x-edge-cost"), headers.get(b"x-edge-class"), headers.get(b"x-edge-scopes"))
         kept = self._kept.get(given)
         return kept if kept is not None else self._work_out(given)
