@@ -6,12 +6,12 @@ and we do not is in ``strictness``. A request has its time from its first byte o
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 import httptools
 
 from controlplane.edge import problems as kinds
+from controlplane.edge.link import Link
 from controlplane.edge.problems import Kind, ProblemError
 from controlplane.edge.requests import Request
 from controlplane.edge.service import Service
@@ -20,30 +20,26 @@ from controlplane.edge.strictness import SINGLE, USUAL_NAMES, body_refusal, meth
 logger = logging.getLogger(__name__)
 
 
-class Reading(asyncio.Protocol):
+class Reading(Link):
     """Parses. What to do with a whole request, and with one that cannot be taken (:meth:`refuse`), is the writing half's.
 
-    ``_is_done`` says that nothing more is taken from the client, ``is_closing`` that nothing more is said to it either. ``deadline`` is when it is
-    given up, in the service's ticks; 0 while the next move is ours.
+    ``_is_done`` says that nothing more is taken from the client.
     """
 
     __slots__ = (
-        *("_fed", "_fields", "_in_head", "_inside", "_is_large", "_out", "_parser", "_refusal", "_request", "_serial", "_service"),
-        *("_bounds", "_is_done", "_most_head", "_most_headers", "_ticks", "_transport", "deadline", "is_closing"),
+        *("_fed", "_fields", "_in_head", "_inside", "_is_done", "_is_large", "_most_head", "_most_headers", "_parser", "_refusal"),
+        *("_request", "_serial"),
     )
 
     def __init__(self, service: Service) -> None:
-        self._service, self._bounds, self._ticks = service, service.bounds, service.ticks
+        super().__init__(service)
         self._parser = httptools.HttpRequestParser(self)
-        self._transport: asyncio.Transport | None = None
         self._most_head, self._most_headers = service.bounds.head, service.bounds.headers
         self._request = Request()
         self._fields: dict[bytes, bytes] = {}
         self._refusal: Kind | None = None
-        self._out: list[bytes] = []
-        self._inside = self._in_head = self._is_large = self._is_done = self.is_closing = False
+        self._inside = self._in_head = self._is_large = self._is_done = False
         self._serial = self._fed = 0
-        self.deadline = 0.0
 
     def refuse(self, kind: Kind) -> None:
         """Answer that what came cannot be taken, and end the connection."""

@@ -9,10 +9,11 @@ from collections.abc import Callable
 import pytest
 
 from controlplane.edge.holding import LEAST_SECONDS, MOST_SECONDS, Holding
+from controlplane.edge.protocol import Connection
 from controlplane.edge.ticks import Ticks
 from tests.controlplane.edge.conftest import Clock, Running
 from tests.controlplane.edge.judges import key
-from tests.controlplane.edge.wire import Client, get, post
+from tests.controlplane.edge.wire import Client, Pipe, get, post
 
 Serve = Callable[..., Running]
 ACME, FLOOD = get("/v1/nginx", key=key("acme")), get("/v1/nginx", key=key("flood"))
@@ -109,14 +110,32 @@ def test_a_client_that_does_not_read_is_not_read_either(running: Running) -> Non
                     break
                 time.sleep(0.01)
         assert stuck > 40, "it was read for ever"
-        waiting = running.call(
-            lambda: [connection._transport.get_write_buffer_size() for connection in running.service.connections]
-        )
+        waiting = running.call(lambda: [connection.transport.get_write_buffer_size() for connection in running.service.connections])
         assert max(waiting) < 300_000
         with running.client() as other:
             assert other.ask(ACME).status == 204
         running.pass_time(31)
         _settled(running, 0)
+
+
+def test_a_client_that_does_not_read_is_let_go_even_while_an_answer_waits(running: Running) -> None:
+    pipe = Pipe()
+
+    async def go() -> bool:
+        connection = Connection(running.service)
+        connection.connection_made(pipe)
+        connection.data_received(get("/v1/nginx", key="cpk_live_slow") + ACME)
+        connection.pause_writing()
+        running.clock.seconds += 29
+        running.service.turn()
+        early = pipe.ended
+        running.clock.seconds += 1.5
+        running.service.turn()
+        connection.connection_lost(None)
+        return early
+
+    assert running.run(go()) is False
+    assert pipe.ended
 
 
 def test_too_many_connections_are_turned_away(serve: Serve) -> None:

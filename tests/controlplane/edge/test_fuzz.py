@@ -9,7 +9,6 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,44 +20,10 @@ from controlplane.edge.protocol import Connection
 from controlplane.edge.ticks import Ticks
 from tests.controlplane.edge.conftest import CONFIGURATION, Clock
 from tests.controlplane.edge.judges import BY_NAME, FakeJudge, key
-from tests.controlplane.edge.wire import Answers, get, post
+from tests.controlplane.edge.wire import Answers, Pipe, get, post
 
 NAMES = ["", "nobody", *(name for name in BY_NAME)]
 SECRETS = [key(name).encode() for name in NAMES if name]
-
-
-class Pipe(asyncio.Transport):
-    """A transport that keeps what is written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.ended = False
-
-    def write(self, data: Any) -> None:
-        assert not self.ended, "it wrote after the end"
-        self.written += data
-
-    def write_eof(self) -> None:
-        self.ended = True
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self.ended = True
-
-    def abort(self) -> None:
-        self.ended = True
-
-    def is_closing(self) -> bool:
-        return self.ended
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
 
 
 class World:
