@@ -26,8 +26,6 @@ class TermsReader:
     def read(self, request: Request) -> Terms | None:
         """Give the terms; None where a header means nothing."""
         headers = request.headers
-        if not (b"x-edge-scopes" in headers or b"x-edge-class" in headers or b"x-edge-cost" in headers):
-            return NOTHING_SAID
         given = (headers.get(b"x-edge-cost"), headers.get(b"x-edge-class"), headers.get(b"x-edge-scopes"))
         kept = self._kept.get(given)
         return kept if kept is not None else self._work_out(given)
