@@ -18,6 +18,7 @@ from controlplane.edge.problems import ProblemError
 from controlplane.edge.requests import Request
 from tenants.limits.decision import Decision
 from tenants.limits.headers import SECOND_US, retry_after_seconds
+from tenants.limits.judgement import Standing
 
 MOST_KEPT = 50_000
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
@@ -74,10 +75,7 @@ class VerifyDoor(JudgedDoor):
         if decision is None:
             return f'{told},"limits":{{}},"refused_by":null,"retry_after":null}}'
         # Names of limits are lower-case letters, digits and hyphens (tenants.limits.judgement): nothing in them needs escaping.
-        limits = ",".join(
-            f'"{standing.name}":{{"limit":{standing.quota},"remaining":{standing.remaining},"reset":{-(-standing.reset_after_us // SECOND_US)}}}'
-            for standing in decision.standings
-        )
+        limits = ",".join([_standing(standing) for standing in decision.standings])
         retry_after = retry_after_seconds(decision)
         refused_by = f'"{decision.refused_by}"' if decision.refused_by else "null"
         return f'{told},"limits":{{{limits}}},"refused_by":{refused_by},"retry_after":{"null" if retry_after is None else retry_after}}}'
@@ -98,6 +96,11 @@ class VerifyDoor(JudgedDoor):
             self._who.clear()
         self._who[verdict.key_id] = (verdict.tenant_id, verdict.number, verdict.scopes, text)
         return text
+
+
+def _standing(standing: Standing) -> str:
+    reset = -(-standing.reset_after_us // SECOND_US)
+    return f'"{standing.name}":{{"limit":{standing.quota},"remaining":{standing.remaining},"reset":{reset}}}'
 
 
 class ReleaseDoor(JudgedDoor):
