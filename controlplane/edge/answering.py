@@ -179,8 +179,11 @@ class Answering(Reading):
             answer = answer.replace(b"\r\n", KEEP_LINE, 1)
         self.out.append(answer)
 
-    def give_answers(self) -> None:
-        """See :meth:`Reading.give_answers`."""
+    def data_received(self, data: bytes) -> None:
+        """Parse and answer what came."""
+        if self.is_closing or self._is_done:
+            return
+        self.feed(data)
         out = self.out
         if out:
             self.transport.write(out[0] if len(out) == 1 else b"".join(out))  # type: ignore[union-attr]  # there is one while data comes

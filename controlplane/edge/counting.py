@@ -1,8 +1,8 @@
 """Limits that a tenant keeps here for whom it likes, by namespace and identifier. One script of :mod:`core.gcra` each, nothing in this process.
 
-Counters live under the tenant that asks, so two tenants' namespaces never meet; names are digests, so no identifier stands in Redis. It is the
-product's own arithmetic: a burst of the whole limit, and from then on what the window brings in, evenly. In any window, wherever it begins, at most
-twice the limit is admitted, as a fixed window would; most of the time it is the limit.
+Counters live under the tenant that asks, so two tenants' namespaces never meet; another limit or window is another counter. Names are digests, so no
+identifier stands in Redis. It is the product's own arithmetic: a burst of the whole limit, and from then on what the window brings in, evenly. In
+any window, wherever it begins, at most twice the limit is admitted, as a fixed window would; most of the time it is the limit.
 """
 
 from __future__ import annotations
@@ -39,7 +39,11 @@ class Counting:
         if line is None:
             return None
         try:
-            reply = await line.run(COUNT, [_name_of(tenant_id, namespace, identifier)], gcra.script_arguments(rule, cost=cost))
+            reply = await line.run(
+                COUNT,
+                [_name_of(tenant_id, namespace, identifier, str(limit), str(duration_ms))],
+                gcra.script_arguments(rule, cost=cost),
+            )
         except (AwayError, RedisError):
             return None
         told = gcra.read_reply(reply)

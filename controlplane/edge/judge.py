@@ -65,17 +65,18 @@ class Judge:
             return None
         code = key.code if key.code is not VALID or not (key.networks or ask.scopes) else self._fits(key, ask)
         if code is not VALID or lease is None:
-            return self._refused(key, code)
+            return self._refused(key, ask, code)
         cost = ask.cost
         if ask.lease_id and lease.counts_in_flight:
             return None
         if lease.left >= cost and now < lease.lapses:
             lease.left = left = lease.left - cost
-            count = key.count
-            if not count.calls:
-                self.tally.begun.append(count)
-            count.calls += 1
-            count.cost += cost
+            if cost:  # a look is no request
+                count = key.count
+                if not count.calls:
+                    self.tally.begun.append(count)
+                count.calls += 1
+                count.cost += cost
             return Verdict(VALID, key.tenant_id, key.key_id, key.number, key.scopes, Held(lease.snapshot, left))
         refusal = lease.refusal(cost, now)
         return self._limited(key, ask, refusal) if refusal is not None else None
@@ -107,7 +108,7 @@ class Judge:
         code = key.code if key.code is not VALID else self._fits(key, ask)
         if code is not VALID or key.lease is None:
             with self.known.lock:
-                return self._refused(key, code)
+                return self._refused(key, ask, code)
         held = await self._draw(key.lease, ask)
         with self.known.lock:
             return self._limited(key, ask, held)
@@ -152,16 +153,18 @@ class Judge:
                 return Code.FORBIDDEN
         return VALID if not ask.scopes or set(ask.scopes) <= set(key.scopes) else Code.INSUFFICIENT_PERMISSIONS
 
-    def _refused(self, key: KnownKey, code: Code) -> Verdict:
+    def _refused(self, key: KnownKey, ask: Ask, code: Code) -> Verdict:
         if key.tenant is None:
             return Verdict(code)
-        self.tally.count(key.tenant.id, key.key_id, key.number, code.value, "", 1)
+        if ask.cost:
+            self.tally.count(key.tenant.id, key.key_id, key.number, code.value, "", ask.cost)
         return Verdict(code, key.tenant.id, key.key_id, key.number, key.scopes)
 
     def _limited(self, key: KnownKey, ask: Ask, held: Held) -> Verdict:
         """The verdict of the limits, counted."""
         code = held.snapshot.code
-        self.tally.count(key.tenant_id, key.key_id, key.number, code.value, held.snapshot.refused_by, ask.cost)
+        if ask.cost:
+            self.tally.count(key.tenant_id, key.key_id, key.number, code.value, held.snapshot.refused_by, ask.cost)
         return Verdict(code, key.tenant_id, key.key_id, key.number, key.scopes, held)
 
     async def _draw(self, lease: Lease, ask: Ask) -> Held:
@@ -215,5 +218,5 @@ class Judge:
         code = Code.EXPIRED if key.code is VALID and now >= key.ends else key.code
         code = self._fits(key, ask) if code is VALID else code
         if code is not VALID or key.lease is None:
-            return self._refused(key, code)
+            return self._refused(key, ask, code)
         return self._limited(key, ask, self._alone.decide(key.lease, ask))

@@ -101,7 +101,7 @@ class Known:
         self._places: dict[bytes, bytes] = {}
         self._words: dict[bytes, tuple[str, ...]] = {}
         self._readings: dict[bytes, asyncio.Task[KnownKey]] = {}
-        self._changes, self._in_flight = 0, 0
+        self._changes, self._in_flight, self._begun = 0, 0, 0
         self._changed: dict[bytes, int] = {}
         self.line: Line | None = None
         self.pointer: bytes | None = None
@@ -124,6 +124,7 @@ class Known:
     def begin(self, line: Line, pointer: bytes | None, epoch: bytes | None) -> None:
         """Take up a line. When an epoch holds, all that was known is forgotten: it may be older than what was said while nobody listened."""
         self.line, self.pointer, self.epoch = line, pointer, epoch
+        self._begun += 1
         if epoch is not None:
             self.keys.clear()
             self._places.clear()
@@ -181,6 +182,12 @@ class Known:
             if not self._in_flight:
                 self._changed.clear()
         raise AwayError("what was read changed faster than it could be read")
+
+    def _is_overtaken(self, known: KnownKey, changes: int) -> bool:
+        """Whether something that was read has changed since so many changes. Under another line or epoch nothing counts that was begun before."""
+        if known.tenant is not None and (known.tenant.is_stale or self._changed.get(known.tenant.name, 0) > changes):
+            return True
+        return any(self._changed.get(name, 0) > changes for name in known.names)
 
     async def _read_once(self, digests: Sequence[bytes]) -> KnownKey:
         now = time.monotonic()

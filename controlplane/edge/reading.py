@@ -45,18 +45,12 @@ class Reading(Link):
         """Answer that what came cannot be taken, and end the connection."""
         raise NotImplementedError
 
-    def give_answers(self) -> None:
-        """Write the answers to what one read brought."""
-        raise NotImplementedError
-
     def encourage(self) -> None:
         """Say that the body may come, where the answers before it have all been given: otherwise the client waits a moment and sends it."""
         raise NotImplementedError
 
-    def data_received(self, data: bytes) -> None:
-        """Parse and answer what came."""
-        if self.is_closing or self._is_done:
-            return
+    def feed(self, data: bytes) -> None:
+        """Parse what came; whole requests are taken on the way. Never raises."""
         serial = self._serial
         # A head that came in one small piece is within its bound; only others are measured.
         self._is_large = self._inside or len(data) > self._most_head
@@ -68,7 +62,6 @@ class Reading(Link):
             self._refuse_unreadable(error, data)
         if self._inside:
             self._wait_for_more(len(data), began=self._serial != serial)
-        self.give_answers()
 
     def _wait_for_more(self, received: int, *, began: bool) -> None:
         """A request is there in part: hold it to its size and its time."""
@@ -82,7 +75,7 @@ class Reading(Link):
             self.deadline = self._ticks.now + bounds.head_seconds
 
     def give_up(self, refusal: Kind) -> None:
-        """Leave the parser; :meth:`data_received` refuses."""
+        """Leave the parser; :meth:`feed` refuses."""
         self._refusal = refusal
         raise ProblemError(refusal)
 
@@ -131,7 +124,8 @@ class Reading(Link):
 
     def _expect_body(self, headers: dict[bytes, bytes]) -> None:
         bounds = self._bounds
-        refusal = body_refusal(headers, self._parser.get_http_version(), bounds.body)
+        version = self._parser.get_http_version() if b"transfer-encoding" in headers else ""
+        refusal = body_refusal(headers, version, bounds.body)
         if refusal is not None:
             self.give_up(refusal)
         self._fields = {}

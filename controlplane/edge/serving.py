@@ -8,6 +8,7 @@ import gc
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 REPORT_SECONDS = 1.0
 BACKLOG = 4_096
+SPARE_FILES = 64
+"""File descriptors beside the connections': Redis, pipes, logs."""
 
 
 def listen(address: str, port: int) -> socket.socket:
@@ -32,6 +35,17 @@ def listen(address: str, port: int) -> socket.socket:
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     opened.bind((address, port))
     return opened
+
+
+def allow_connections(most: int) -> None:
+    """Let this process open as many files as it may have connections; says so where the system's hard limit is lower."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        found = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (found, hard))
+        if found < wanted:
+            logger.warning("Only %d files can be open, and CONTROLPLANE_EDGE_CONNECTIONS is %d", found, most)
 
 
 class Reporter:
@@ -96,6 +110,7 @@ async def serve(configuration: Configuration, opening: Opening, listening: socke
 
 def run(configuration: Configuration, opening: Opening, fd: int | None = None, report_fd: int | None = None) -> int:
     """Run a process to its end and give its exit status. ``fd`` is a listening socket that was handed down."""
+    allow_connections(configuration.bounds.connections)
     listening = socket.socket(fileno=fd) if fd is not None else listen(configuration.address, configuration.port)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         finished = runner.run(serve(configuration, opening, listening, report_fd))

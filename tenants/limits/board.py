@@ -92,7 +92,9 @@ class Board:
 
         Where no epoch holds, nothing is written: whoever rebuilds will read the same rows, or later ones.
         """
-        epochs = [epoch for epoch in (self.epoch(), self._building()) if epoch is not None]
+        # In this order: an epoch that is swapped in between the two questions is then named by the first, and both are by the second.
+        building = self._building()
+        epochs = {epoch for epoch in (building, self.epoch()) if epoch is not None}
         return sum(self.write_in(epoch, records, tell=True) for epoch in epochs)
 
     def write_in(self, epoch: bytes, records: Mapping[tuple[Kind, bytes], bytes], *, tell: bool = False) -> int:

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from controlplane.edge import problems as kinds
@@ -115,8 +116,9 @@ def is_lease(word: str) -> bool:
     return _LEASE.fullmatch(word) is not None
 
 
+@lru_cache(maxsize=16_384)
 def is_address(text: str) -> bool:
-    """Whether a text is an IP address."""
+    """Whether a text is an IP address. Kept, since proxies name the same callers again and again."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -9,7 +9,7 @@ from controlplane.edge import problems as kinds
 from controlplane.edge.asking import Ask, Verdict
 from controlplane.edge.doors.fields import is_address
 from controlplane.edge.doors.judged import VALID, JudgedDoor, Premises
-from controlplane.edge.doors.terms import TermsReader
+from controlplane.edge.doors.terms import NOTHING_SAID, Terms, TermsReader
 from controlplane.edge.problems import ProblemError
 from controlplane.edge.requests import Request
 
@@ -28,10 +28,13 @@ class ProxiedDoor(JudgedDoor):
         text = request.key()
         if not text:
             raise ProblemError(kinds.UNAUTHENTICATED)
-        terms = self._terms.read(request)
+        headers = request.headers
+        terms: Terms | None = NOTHING_SAID
+        if b"x-edge-scopes" in headers or b"x-edge-class" in headers or b"x-edge-cost" in headers:
+            terms = self._terms.read(request)
         if terms is None:
             raise self.misled(request, "X-Edge-Cost, X-Edge-Class or X-Edge-Scopes means nothing.")
-        value = request.headers.get(b"x-real-ip")
+        value = headers.get(b"x-real-ip")
         if not value:
             return Ask(text, terms[0], terms[1])
         address = value.decode("latin-1")

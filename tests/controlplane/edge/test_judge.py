@@ -15,6 +15,7 @@ from tenants.keys import tokens
 from tenants.keys.codes import Code
 from tenants.limits.effective import KeyLimits
 from tenants.limits.projection import Standing
+from tenants.usage.batches import unpack
 from tests.controlplane.edge.world import NARROW, WIDE, Holder, Platform, answer, edge_on, until
 
 
@@ -273,5 +274,24 @@ def test_header_lines_are_header_lines(platform: Platform) -> None:
             assert last is not None
             assert b"Retry-After: 1\r\n" in last.lines
             assert last.decision.refused_by == "rate"
+
+    asyncio.run(story())
+
+
+def test_a_look_spends_nothing_and_is_not_counted(platform: Platform) -> None:
+    acme, globex = Holder(NARROW), Holder(standing=Standing.HALTED)
+    platform.build(acme, globex)
+
+    async def story() -> None:
+        async with edge_on(platform.url) as edge:
+            for _ in range(9):
+                assert (await answer(edge, acme, cost=0)).code is Code.VALID
+                assert (await answer(edge, globex, cost=0)).code is Code.DISABLED
+            assert edge.tally.take() is None
+            assert [(await answer(edge, acme)).is_admitted for _ in range(6)] == [True] * 5 + [False]
+            assert (await answer(edge, acme, cost=0)).code is Code.VALID
+            batch = edge.tally.take()
+            assert batch is not None
+            assert sum(requests for _, requests, _ in unpack(batch.body).rows) == 6
 
     asyncio.run(story())

@@ -198,3 +198,14 @@ def test_without_a_judge_the_edge_is_not_ready_and_admits_nobody(tmp_path: Path)
         assert [answer.status for answer in exchange(edge.port, get("/readyz") + ACME)] == [503, 503]
     finally:
         edge.stop()
+
+
+def test_a_process_may_open_as_many_files_as_it_may_have_connections(tmp_path: Path) -> None:
+    program = (
+        "import resource; from controlplane.edge.serving import allow_connections; hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1];"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard)); allow_connections(500); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0]);"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (100, 300)); allow_connections(500); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.split() == ["564", "300"]
+    assert "Only 300 files can be open" in done.stderr

@@ -13,7 +13,7 @@ from controlplane.embedded.environment import Given, given_by
 from controlplane.embedded.state import StateFolder
 from controlplane.env import read_file
 
-PORTS = {"valkey": 7001, "standin": 7002, "web": 7003}
+PORTS = {"valkey": 7001, "standin": 7002, "web": 7003, "edge": 7004, "edge-operators": 7005}
 FOOTING = Footing("AKIAOURS", "secret", "arn:aws:iam::000000000000:role/r", made_anew=False)
 
 

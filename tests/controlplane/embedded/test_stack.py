@@ -19,7 +19,7 @@ from tests.controlplane.embedded.family import descendants, is_alive, wait_for, 
 
 
 class Services(Stack):
-    """A stack whose product is two processes that sleep; what it would settle is written down."""
+    """A stack whose product is processes that sleep; what it would settle is written down."""
 
     settled: list[bool]
 
@@ -31,10 +31,10 @@ class Services(Stack):
         self.settled.append(self.needs_repair)
         self.needs_repair = False
 
-    def _product(self) -> tuple[Part, Part]:
-        web, worker = super()._product()
-        return tuple(  # type: ignore[return-value]
-            Part(part.name, ("sleep", "600"), part.environment, part.folder, lambda: "", floor=part.floor) for part in (web, worker)
+    def _product(self) -> tuple[Part, ...]:
+        return tuple(
+            Part(part.name, ("sleep", "600"), part.environment, part.folder, lambda: "", floor=part.floor)
+            for part in super()._product()
         )
 
     def _command(self, name: str, *arguments: str, within_seconds: float = 300.0) -> Part:
@@ -171,7 +171,7 @@ sys.exit(1)
 def test_what_could_not_be_settled_is_said_in_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[object] = []
     unsettled = Stack(StateFolder(tmp_path / "state"), Given("", "redis://127.0.0.1:9/0", "http://127.0.0.1:9"), tell=told.append)
-    unsettled.ports = {"valkey": 1, "standin": 2, "web": 3}
+    unsettled.ports = {"valkey": 1, "standin": 2, "web": 3, "edge": 4, "edge-operators": 5}
     part = Part("settle", (sys.executable, "-c", UNSETTLED), dict(os.environ), tmp_path, lambda: "")
     monkeypatch.setattr(unsettled, "_command", lambda *_, **__: part)
     with pytest.raises(SettlingError, match=r"^no cell$"):
