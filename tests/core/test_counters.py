@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,7 +48,8 @@ def test_counters_are_reached_in_the_order_of_their_keys(monkeypatch: pytest.Mon
     reached: list[str] = []
 
     def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        flat = [value for param in params for value in (param if isinstance(param, list) else [param])]
+        lists = [json.loads(param) for param in params] if connection.vendor == "postgresql" else [params]
+        flat = [value for some in lists for value in some]
         reached.extend(value for value in flat if value in TENANTS)
         return execute(sql, params, many, context)
 

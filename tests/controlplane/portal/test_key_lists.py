@@ -88,7 +88,7 @@ def test_thousands_of_keys_take_as_many_queries_as_five(owner: Member, acme: Ten
     few = counted()
     many(acme, 5_000, f"member:{owner.pk}")
     assert all(number <= few[path] for path, number in counted().items()), (few, counted())
-    assert max(few.values()) <= 12, few
+    assert max(few.values()) <= 13, few  # of usage, with the limits and what was refused
 
 
 def test_a_keys_page_takes_as_many_queries_for_many_versions(owner: Member, acme: Tenant) -> None:
