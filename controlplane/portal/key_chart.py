@@ -1,4 +1,4 @@
-"""Calls by hour and version as bars, and the same numbers as a table. Pure."""
+"""Calls by hour as bars, by version or by what became of them, and the same numbers as a table. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ LOOKS = 3
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One version: its number and stage, and its calls by hour, the oldest first."""
+    """One version: its number and stage, and its calls by hour, the oldest first.
+
+    Number 0 is of no version; ``stage`` then says what became of the calls.
+    """
 
     number: int
     stage: str
@@ -23,6 +26,16 @@ class Series:
     def total(self) -> int:
         """All its calls."""
         return sum(self.calls)
+
+    @property
+    def name(self) -> str:
+        """What a table calls it."""
+        return f"version {self.number}" if self.number else self.stage
+
+    @property
+    def legend(self) -> str:
+        """What the legend calls it."""
+        return f"{self.name}, {self.stage}" if self.number else self.stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +110,6 @@ def _column(place: int, hour: Hour, series: Sequence[Series], top: int) -> list[
         if number:
             height = round(HEIGHT * number / top, 2)
             ground -= height
-            words = f"{hour.begins:%H:%M} UTC, version {one.number}: {number:,} call{'' if number == 1 else 's'}"
+            words = f"{hour.begins:%H:%M} UTC, {one.name}: {number:,} call{'' if number == 1 else 's'}"
             bars.append(Bar(place * wide + GAP / 2, round(ground, 2), wide - GAP, height, one.stage, words))
     return bars

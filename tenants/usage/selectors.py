@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet, Sum
 
 from tenants.keys.codes import Code
 from tenants.limits.calendar import Period
+from tenants.limits.effective import Limits
 from tenants.limits.selectors import effective_limits_of
 from tenants.models import Tenant
 from tenants.usage.figures import Load, Point, QuotaUse, Rank, Refusals, Span, Used, reason_of
@@ -110,10 +111,16 @@ def used_of(tenant_ids: Iterable[str], now: datetime) -> dict[str, Used]:
     return {tenant_id: found.get(tenant_id, Used()) for tenant_id in ids}
 
 
-def quota_uses_of(tenants: Iterable[Tenant], now: datetime) -> dict[str, list[QuotaUse]]:
-    """Give how ``quota-day`` and ``quota-month`` of each tenant stand, by its id, in two queries; their tiers should be joined."""
+def quota_uses_of(
+    tenants: Iterable[Tenant], now: datetime, *, limits: Mapping[str, Limits] | None = None
+) -> dict[str, list[QuotaUse]]:
+    """Give how ``quota-day`` and ``quota-month`` of each tenant stand, by its id, in two queries; their tiers should be joined.
+
+    ``limits`` are those that hold, by tenant id, where the caller knows them; one query less.
+    """
     tenants = list(tenants)
-    limits, used = effective_limits_of(tenants, now=now), used_of([tenant.pk for tenant in tenants], now)
+    limits = effective_limits_of(tenants, now=now) if limits is None else limits
+    used = used_of([tenant.pk for tenant in tenants], now)
     uses = {}
     for tenant in tenants:
         holding, spent = limits[tenant.pk], used[tenant.pk]

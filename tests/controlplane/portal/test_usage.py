@@ -51,15 +51,6 @@ def test_the_busiest_keys_are_of_a_day_that_one_chooses(viewer: Member, acme: Te
 
 
 @pytest.mark.django_db
-def test_the_tiers_promises_are_told_and_what_is_not_enforced_is_called_so(viewer: Member, acme: Tenant) -> None:
-    page = signed_in(viewer).get("/portal/acme/usage/").content.decode()
-    assert f"{acme.tier.rate_per_second} requests a second" in page
-    assert f"{acme.tier.key_max_age_days} days at most" in page
-    assert "Rates and quotas are not enforced yet." in page
-    assert page.count("not enforced yet</span>") == 5
-
-
-@pytest.mark.django_db
 def test_the_api_page_has_the_tenants_own_paths(viewer: Member) -> None:
     page = signed_in(viewer).get("/portal/acme/api/").content.decode()
     for text in (
