@@ -4,7 +4,8 @@
 
 Starts a Valkey of its own, and makes and drops a test database beside the one that is named. Each edge counts all keys in each second, one in twenty
 of them refused as well. ``one second`` is one batch of each edge; ``five seconds`` is what really waits, as the clock comes every 5 s. The first
-second of each minute also notes the last use of every key, and the very first asks for all keys and makes every row: those are told apart.
+second of each minute also notes the last use of every key, and the very first asks for all keys and makes every row: those are told apart. CPU is
+of this process and of the database's server; on a busy machine the wall says how busy it is.
 """
 
 # ruff: noqa: E402  # Django must be set up before models are imported
@@ -13,7 +14,6 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import time
 from datetime import UTC, datetime, timedelta
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
@@ -28,6 +28,7 @@ from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 from django.utils import timezone
 
+from bench.clock import Spent, timed, watch
 from bench.portal_rows import BATCH, _tenant
 from core.ids import KEY, KEY_VERSION, TENANT, new_id
 from tenants.keys import tokens
@@ -68,7 +69,7 @@ def fill(tenants: int, keys: int) -> Names:
     return names
 
 
-def count(names: Names, at: datetime, edges: int, stream: Stream) -> list[float]:
+def count(names: Names, at: datetime, edges: int, stream: Stream) -> list[Spent]:
     """Have each edge count a second and flush it; gives how long each flush kept its edge busy."""
     spent = []
     for _ in range(edges):
@@ -77,20 +78,20 @@ def count(names: Names, at: datetime, edges: int, stream: Stream) -> list[float]
             tally.count(tenant, key, 1, "VALID")
             if place % 20 == 0:
                 tally.count(tenant, key, 1, "RATE_LIMITED", "rate")
-        started = time.perf_counter()
         taken = []
-        while (batch := tally.take(int(at.timestamp() * 1000))) is not None:
-            taken.append(batch)
-        spent.append(time.perf_counter() - started)
+        with timed() as flush:
+            while (batch := tally.take(int(at.timestamp() * 1000))) is not None:
+                taken.append(batch)
+        spent.append(flush)
         for batch in taken:
             stream.add(batch)
     return spent
 
 
-def rolled(now: datetime) -> float:
-    started = time.perf_counter()
-    rolling.roll_up(now=now)
-    return time.perf_counter() - started
+def rolled(now: datetime) -> Spent:
+    with timed() as spent:
+        rolling.roll_up(now=now)
+    return spent
 
 
 def measure(names: Names, at: datetime, edges: int, rounds: int, stream: Stream) -> None:
@@ -107,8 +108,11 @@ def measure(names: Names, at: datetime, edges: int, rounds: int, stream: Stream)
             flushes += count(names, minute, edges, stream)
         of_five.append(rolled(minute))
     told = {"first of all": [first], "new minute": of_minute, "one second": of_one, "five seconds": of_five, "flush": flushes}
-    figures = ", ".join(f"{what} {statistics.median(some):.3f} s" for what, some in told.items())
-    print(f"{connection.vendor}, {edges} edges: medians of {rounds}: {figures}", flush=True)
+    for what, some in told.items():
+        wall, cpu = statistics.median(one.wall for one in some), statistics.median(one.all_cpu for one in some)
+        print(
+            f"{connection.vendor}, {edges} edges, {what}: {cpu:.3f} s of CPU, {wall:.3f} s on the wall, n = {len(some)}", flush=True
+        )
 
 
 def main() -> None:
@@ -126,6 +130,10 @@ def main() -> None:
         valkey.start()
         stream = Stream(redis.Redis.from_url(valkey.url))
         rolling.stream = lambda: stream  # type: ignore[assignment]  # instead of the one in the settings
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid()")
+                watch(cursor.fetchone()[0])
         names = fill(options.tenants, options.keys)
         for place, edges in enumerate(options.edges):
             measure(names, datetime.now(UTC) - timedelta(hours=4 * (place + 1)), edges, options.rounds, stream)

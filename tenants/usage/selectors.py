@@ -99,7 +99,8 @@ def refusals_of(tenant_id: str, *, since: datetime, until: datetime) -> list[Ref
 def used_of(tenant_ids: Iterable[str], now: datetime) -> dict[str, Used]:
     """Give the cost that was admitted in the UTC day and month of ``now``, for each of these; one query for a thousand of them.
 
-    It is what a rebuild of the counters in Redis begins with: at most what was counted by the last roll-up, so never more than was used.
+    It is what a rebuild of the counters in Redis begins with: what was counted until the last roll-up, so seldom more than was used, and then by no
+    more than came in the second before the period began.
     """
     today = now.astimezone(UTC).date()
     ids, found = list(tenant_ids), {}

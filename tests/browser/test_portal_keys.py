@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings as django_settings
+from django.utils import timezone
 from playwright.sync_api import Error as PlaywrightError
 
 from tests.browser.conftest import ARTIFACTS, WIDE, Watched
@@ -187,6 +189,7 @@ def story(acme: Tenant, owner: Member) -> dict[str, str]:
     from tests.controlplane.console.made_up_keys import fill_keys, made_up_key
 
     keys = fill_keys([acme, acme, acme, acme])
+    fill_usage(acme)
     made_up_key(acme, "W" * 100, scopes=["events:read", "events:write", "jobs:read", "jobs:write", "usage:read", "keys:read"])
     rotating = keys["rotating"]
     acts: list[tuple[Any, str, str, dict[str, Any]]] = [
@@ -224,6 +227,34 @@ def story(acme: Tenant, owner: Member) -> dict[str, str]:
         "activity-proof": f"{at}/activity/proof/",
         "api": f"{at}/api/",
     }
+
+
+def fill_usage(tenant: Tenant) -> None:
+    """Have most of the day's quota used, and some requests refused in each of the last hours."""
+    from tenants.usage.models import UsageDay, UsageHour, UsageMinute
+
+    now = timezone.now()
+    hour, minute = now.replace(minute=0, second=0, microsecond=0), now.replace(second=0, microsecond=0) - timedelta(minutes=1)
+    used = tenant.tier.quota_per_day * 9 // 10
+    UsageDay.objects.create(tenant=tenant, day=now.date(), outcome="VALID", requests=used, cost=used)
+    for ago, (outcome, limit, requests) in enumerate(
+        [("RATE_LIMITED", "rate", 400), ("EXPIRED", "", 90), ("USAGE_EXCEEDED", "quota-day", 700)]
+    ):
+        place = {"tenant": tenant, "outcome": outcome, "refused_by": limit, "requests": requests, "cost": requests}
+        UsageHour.objects.create(**place, hour=hour - timedelta(hours=2 * ago))
+    UsageMinute.objects.create(tenant=tenant, minute=minute, outcome="VALID", requests=600, cost=600)
+
+
+def test_a_tenant_sees_how_its_limits_stand(portal: Callable[..., PortalWatched], acme: Tenant, owner: Member) -> None:
+    fill_usage(acme)
+    page = portal(owner).go("/portal/acme/usage/")
+    gauge = page.get_by_role("progressbar", name="Quota of the day, used")
+    assert gauge.evaluate("bar => bar.value") == 90
+    width = gauge.bounding_box()
+    assert width is not None
+    assert width["width"] > 200
+    assert page.get_by_role("table", name="1,190 requests refused, by reason").get_by_role("row").count() == 4
+    assert "refused: 1,190" in page.inner_text("figure")
 
 
 @pytest.mark.timeout(400)

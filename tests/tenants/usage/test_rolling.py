@@ -276,3 +276,17 @@ def test_a_version_that_somebody_holds_is_not_waited_for(acme: Tenant, key: ApiK
         at_once(lambda: rolling.roll_up(now=NOW) and None)
     assert UsageMinute.objects.count() == 2
     assert key.versions.get().last_used_at is None
+
+
+@pytest.mark.django_db
+def test_a_redis_that_lost_its_data_costs_what_waited_and_no_more(
+    acme: Tenant, key: ApiKey, stream: Stream, clean_redis: redis.Redis
+) -> None:
+    stream.add(batch_of(some_of(acme, key)))
+    rolling.roll_up(now=NOW)
+    stream.add(batch_of(some_of(acme, key)))
+    clean_redis.flushdb()
+    assert rolling.roll_up(now=NOW).counted == 0
+    stream.add(batch_of(some_of(acme, key)))
+    assert rolling.roll_up(now=NOW).counted == 1
+    assert set(together().values()) == {(18, 22)}
