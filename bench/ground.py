@@ -55,6 +55,10 @@ def _set_environment(folder: Path, redis_url: str, endpoint_url: str, database_u
         CONTROLPLANE_ENV_FILE=str(folder / "no.env"),
         CONTROLPLANE_STATE_DIR=str(folder),
         CONTROLPLANE_LOG_LEVEL="ERROR",
+        # One token and one member stand for many here.
+        CONTROLPLANE_API_BURST="1000000",
+        CONTROLPLANE_PORTAL_TENANT_BURST="1000000",
+        CONTROLPLANE_PORTAL_MEMBER_BURST="1000000",
         DATABASE_URL=database_url,
         REDIS_URL=redis_url,
         AWS_ENDPOINT_URL=endpoint_url,

@@ -13,6 +13,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controlplane.console import usage_chart, usage_window
 from tenants.limits.services import set_override
@@ -148,6 +150,22 @@ def test_a_line_far_above_does_not_make_the_columns_flat() -> None:
     far = usage_chart.chart_of(points, 100_000)
     assert (far.top, far.line_at, far.columns[1].allowed_height) == (100, None, 90.0)
     assert usage_chart.chart_of([]).top >= 1
+
+
+@given(
+    asked=st.lists(st.tuples(st.integers(0, 10**12), st.integers(0, 10**12)), max_size=60),
+    line=st.none() | st.integers(0, 10**13),
+)
+def test_nothing_is_drawn_outside_of_the_plot(asked: list[tuple[int, int]], line: int | None) -> None:
+    chart = usage_chart.chart_of([(NOW, allowed, refused) for allowed, refused in asked], line)
+    assert all(0 <= column.allowed_height + column.refused_height <= 100.01 for column in chart.columns)
+    assert chart.line_at is None or 0 <= chart.line_at <= 100
+    assert (chart.allowed, chart.refused) == (sum(one for one, _ in asked), sum(one for _, one in asked))
+    drawn = [
+        *(allowed + refused for allowed, refused in asked),
+        *([line] if line is not None and chart.line_at is not None else []),
+    ]
+    assert all(number <= chart.top for number in drawn)
 
 
 @pytest.mark.parametrize("window", usage_window.WINDOWS, ids=lambda window: window.word)
