@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from hiredis import pack_command
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.backoff import NoBackoff
@@ -103,7 +104,8 @@ class Line:
         try:
             while self._unsent:
                 commands, self._unsent = self._unsent, []
-                await self._connection.send_packed_command(cast(Any, self._connection.pack_commands(commands)), check_health=False)
+                packed = b"".join([pack_command(command) for command in commands])
+                await self._connection.send_packed_command(packed, check_health=False)
         except (RedisError, OSError) as error:
             self._break(AwayError(str(error)))
         finally:

@@ -9,6 +9,9 @@ Times are rounded up to whole seconds, so that whoever waits as told is never ea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 from tenants.limits.decision import Decision
 from tenants.limits.judgement import REQUESTS, Standing
 
@@ -27,17 +30,9 @@ def headers_of(decision: Decision) -> list[tuple[str, str]]:
     tightest = decision.tightest
     if tightest is None:
         return []
-    headers = [
-        ("RateLimit-Policy", ", ".join(_policy(standing) for standing in decision.standings)),
-        ("RateLimit", ", ".join(_standing(standing) for standing in decision.standings)),
-        ("X-RateLimit-Limit", _number(tightest.quota)),
-        ("X-RateLimit-Remaining", _number(tightest.remaining)),
-        ("X-RateLimit-Reset", _number(_seconds(decision.now_us + tightest.reset_after_us))),
-    ]
-    retry_after = retry_after_seconds(decision)
-    if retry_after is not None:
-        headers.append(("Retry-After", _number(retry_after)))
-    return headers
+    return _headers(
+        decision, tightest, [_number(standing.remaining) for standing in decision.standings], _number(tightest.remaining)
+    )
 
 
 def template_of(decision: Decision) -> tuple[bytes, tuple[int, ...]]:
@@ -45,14 +40,13 @@ def template_of(decision: Decision) -> tuple[bytes, tuple[int, ...]]:
 
     For whoever holds tokens of this decision and answers many requests under it: ``template % numbers`` is what they cost.
     """
-    texts = dict(headers_of(decision))
-    if texts:
-        texts["RateLimit"] = ", ".join(_standing(standing, "%d") for standing in decision.standings)
-        texts["X-RateLimit-Remaining"] = "%d"
     tightest = decision.tightest
-    shown = [*decision.standings, tightest] if tightest is not None else []
-    lines = "".join(f"{name}: {text}\r\n" for name, text in texts.items())
-    return lines.encode("ascii"), tuple(min(standing.remaining, MOST - ROOM) for standing in shown)
+    if tightest is None:
+        return b"", ()
+    headers = _headers(decision, tightest, ["%d"] * len(decision.standings), "%d")
+    lines = "".join([f"{name}: {text}\r\n" for name, text in headers])
+    remaining = [*[standing.remaining for standing in decision.standings], tightest.remaining]
+    return lines.encode("ascii"), tuple([min(number, MOST - ROOM) for number in remaining])
 
 
 def retry_after_seconds(decision: Decision) -> int | None:
@@ -62,15 +56,30 @@ def retry_after_seconds(decision: Decision) -> int | None:
     return max(1, _seconds(decision.retry_after_us))
 
 
-def _policy(standing: Standing) -> str:
-    unit = "" if standing.unit == REQUESTS else f';qu="{standing.unit}"'
-    window = f";w={_number(_seconds(standing.window_us))}" if standing.window_us else ""
-    return f'"{standing.name}";q={_number(standing.quota)}{unit}{window}'
+def _headers(decision: Decision, tightest: Standing, remaining: Sequence[str], least: str) -> list[tuple[str, str]]:
+    """The headers, with these texts for what remains of each limit and of the tightest."""
+    standings = decision.standings
+    rates = [
+        f'"{one.name}";r={text};t={_number(_seconds(one.reset_after_us))}' for one, text in zip(standings, remaining, strict=True)
+    ]
+    headers = [
+        ("RateLimit-Policy", ", ".join([_policy(one.name, one.quota, one.unit, one.window_us) for one in standings])),
+        ("RateLimit", ", ".join(rates)),
+        ("X-RateLimit-Limit", _number(tightest.quota)),
+        ("X-RateLimit-Remaining", least),
+        ("X-RateLimit-Reset", _number(_seconds(decision.now_us + tightest.reset_after_us))),
+    ]
+    retry_after = retry_after_seconds(decision)
+    if retry_after is not None:
+        headers.append(("Retry-After", _number(retry_after)))
+    return headers
 
 
-def _standing(standing: Standing, remaining: str = "") -> str:
-    remaining = remaining or _number(standing.remaining)
-    return f'"{standing.name}";r={remaining};t={_number(_seconds(standing.reset_after_us))}'
+@lru_cache(maxsize=4_096)  # few limits are sold, and many requests made under them
+def _policy(name: str, quota: int, unit: str, window_us: int) -> str:
+    counted = "" if unit == REQUESTS else f';qu="{unit}"'
+    window = f";w={_number(_seconds(window_us))}" if window_us else ""
+    return f'"{name}";q={_number(quota)}{counted}{window}'
 
 
 def _seconds(microseconds: int) -> int:

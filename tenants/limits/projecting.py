@@ -13,6 +13,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from core.outbox.models import OutboxEvent
 from tenants.keys.models import KeyState, KeyVersion, Stage
@@ -39,7 +40,18 @@ def board() -> Board:
 
 
 def follow(event: OutboxEvent) -> None:
-    """Write again what an event was about: a key, all of a tenant, or all tenants of a tier. Repeatable. Raises RedisError."""
+    """Write again what an event was about: a key, all of a tenant, or all tenants of a tier. Repeatable. Raises RedisError.
+
+    A connection that was cut while nobody used it is noticed only here, and the next one is good: a revocation must not wait for the relay's
+    next attempt because of that.
+    """
+    try:
+        _follow(event)
+    except RedisConnectionError:
+        _follow(event)
+
+
+def _follow(event: OutboxEvent) -> None:
     noun = event.type.partition(".")[0]
     if noun == "key":
         refresh_versions(KeyVersion.objects.filter(key_id=event.subject))

@@ -11,6 +11,7 @@ import redis
 from django.utils import timezone
 
 from core.ids import new_id
+from core.outbox.models import OutboxEvent
 from core.outbox.relay import relay
 from tenants.facts import FailPolicy
 from tenants.keys import endings
@@ -276,3 +277,13 @@ def test_edges_are_told_what_has_changed(key: ApiKey, clean_redis: redis.Redis) 
     listener.close()
     assert heard is not None
     assert heard["data"].endswith(b"k" + bytes.fromhex(version_of_any(key).digest)[:HALF])
+
+
+def test_a_connection_that_was_cut_unnoticed_costs_nothing(key: ApiKey, clean_redis: redis.Redis) -> None:
+    projecting.ensure()
+    version = version_of(key)
+    clean_redis.client_kill_filter(_type="normal", skipme=True)
+    revoke(key)
+    event = OutboxEvent.objects.order_by("-pk").filter(type="key.revoked")[0]
+    projecting.follow(event)
+    assert known(version) is None
