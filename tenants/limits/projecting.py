@@ -42,8 +42,7 @@ def board() -> Board:
 def follow(event: OutboxEvent) -> None:
     """Write again what an event was about: a key, all of a tenant, or all tenants of a tier. Repeatable. Raises RedisError.
 
-    A connection that was cut while nobody used it is noticed only here, and the next one is good: a revocation must not wait for the relay's
-    next attempt because of that.
+    A connection that is cut in the middle is followed by a good one: a revocation must not wait for the relay's next attempt because of that.
     """
     try:
         _follow(event)
