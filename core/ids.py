@@ -14,6 +14,7 @@ import time
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 BODY_LENGTH = 26
+_AS_BASE_32 = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _BODY = re.compile(rf"[0-7][{ALPHABET}]{{{BODY_LENGTH - 1}}}")
 
 TENANT, OPERATION, STEP, EVENT, KEY, KEY_VERSION = "tnt", "op", "stp", "evt", "key", "kv"
@@ -50,10 +51,7 @@ def spelled(prefix: str, number: int) -> str:
 
 def bits_of(public_id: str) -> int:
     """Give the 128 bits of an id, whatever its prefix; raises ValueError on anything that is not one."""
-    number = 0
-    for character in body_of(public_id):
-        number = number << 5 | ALPHABET.index(character)
-    return number
+    return int(body_of(public_id).translate(_AS_BASE_32), 32)
 
 
 def _next(milliseconds: int) -> int:

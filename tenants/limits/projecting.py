@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -20,7 +22,7 @@ from tenants.keys.models import KeyState, KeyVersion, Stage
 from tenants.lifecycle import SERVED, TenantState
 from tenants.limits import projection, selectors
 from tenants.limits.board import Board, Build, BuildLostError
-from tenants.limits.effective import Limits
+from tenants.limits.effective import KeyLimits, Limits
 from tenants.limits.projection import HALF, KeyRecord, Kind, Standing, TenantRecord
 from tenants.models import Tenant
 
@@ -121,12 +123,33 @@ def _batches(rows: QuerySet[KeyVersion] | QuerySet[Tenant]) -> Iterator[list[str
         after = ids[-1]
 
 
+class _Row(NamedTuple):
+    """What a version's record is made of, by the names of the columns. A million of them are read in a rebuild: no objects are made of rows."""
+
+    digest: str
+    stage: str
+    expires_at: datetime
+    retires_at: datetime | None
+    number: int
+    key_id: str
+    key__tenant_id: str
+    key__state: str
+    key__scopes: list[str]
+    key__cidrs: list[str]
+    key__limit__key_id: str | None
+    key__limit__rate_per_second: int | None
+    key__limit__burst: int | None
+    key__limit__quota_per_day: int | None
+    key__limit__quota_per_month: int | None
+    key__limit__concurrency: int | None
+
+
 def _records_of(versions: QuerySet[KeyVersion], stamp: int) -> Records:
     """The records of these versions, and of the sets of scopes that they name."""
     records: Records = {}
-    for version in versions.select_related("key__tenant", "key__limit"):
-        digest = bytes.fromhex(version.digest)
-        record = _record_of(version, digest)
+    for row in map(_Row._make, versions.values_list(*_Row._fields)):
+        digest = bytes.fromhex(row.digest)
+        record = _record_of(row, digest)
         packed = projection.gone(stamp) if record is None else projection.pack_key(record, stamp)
         records[Kind.KEY, digest[:HALF]] = packed
         if record is not None and record.scopes:
@@ -136,22 +159,22 @@ def _records_of(versions: QuerySet[KeyVersion], stamp: int) -> Records:
     return records
 
 
-def _record_of(version: KeyVersion, digest: bytes) -> KeyRecord | None:
-    key = version.key
-    if version.stage not in VERIFYING or key.state not in (KeyState.ACTIVE, KeyState.DISABLED):
+def _record_of(row: _Row, digest: bytes) -> KeyRecord | None:
+    if row.stage not in VERIFYING or row.key__state not in (KeyState.ACTIVE, KeyState.DISABLED):
         return None
-    ends = [version.expires_at, *([version.retires_at] if version.stage == Stage.PREVIOUS and version.retires_at else [])]
-    limit = getattr(key, "limit", None)
+    ends = row.expires_at
+    if row.stage == Stage.PREVIOUS and row.retires_at is not None:
+        ends = min(ends, row.retires_at)
     return KeyRecord(
         digest=digest,
-        tenant_id=key.tenant_id,
-        key_id=key.pk,
-        number=version.number,
-        standing=Standing.SERVED if key.state == KeyState.ACTIVE else Standing.HALTED,
-        ends_at=int(min(ends).timestamp()),
-        scopes=tuple(key.scopes),
-        cidrs=tuple(key.cidrs),
-        limits=selectors.limits_of_key_row(limit) if limit is not None else None,
+        tenant_id=row.key__tenant_id,
+        key_id=row.key_id,
+        number=row.number,
+        standing=Standing.SERVED if row.key__state == KeyState.ACTIVE else Standing.HALTED,
+        ends_at=int(ends.timestamp()),
+        scopes=tuple(row.key__scopes),
+        cidrs=tuple(row.key__cidrs),
+        limits=KeyLimits(*row[-5:]) if row.key__limit__key_id is not None else None,
     )
 
 

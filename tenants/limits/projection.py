@@ -19,6 +19,7 @@ import ipaddress
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from core.ids import bits_of, spelled
 from tenants.facts import FailPolicy
@@ -139,7 +140,8 @@ def scopes_in(record: bytes) -> bytes:
     return record[_KEY.size - len(NO_SCOPES) : _KEY.size]
 
 
-def scopes_id(scopes: Sequence[str]) -> bytes:
+@lru_cache(maxsize=4_096)  # many keys share few sets
+def scopes_id(scopes: tuple[str, ...]) -> bytes:
     """Give the id of a set of scopes: the same for the same words in any order, zeros for none."""
     return hashlib.sha256(pack_scopes(scopes)).digest()[: len(NO_SCOPES)] if scopes else NO_SCOPES
 
