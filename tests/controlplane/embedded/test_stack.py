@@ -134,7 +134,7 @@ def test_given_parts_are_not_started(tmp_path: Path, redis_url: str) -> None:
     given = Services(StateFolder(tmp_path / "state"), Given(redis_url=redis_url, aws_endpoint_url="http://127.0.0.1:9"))
     try:
         given.start()
-        assert set(given.supervisor.keepers()) == {"web", "worker"}
+        assert set(given.supervisor.keepers()) == {"web", "worker", "edge"}
         assert given.environment["REDIS_URL"] == redis_url
         assert given.footing is None
     finally:
@@ -148,7 +148,7 @@ def test_a_block_that_fails_ends_the_stack(tmp_path: Path, monkeypatch: pytest.M
     def block() -> None:
         with running(tmp_path / "state") as current:
             keepers = set(current.supervisor.keepers().values())
-            wait_for(lambda: len(keepers.union(*map(descendants, keepers))) == 8, what="four keepers and their parts")
+            wait_for(lambda: len(keepers.union(*map(descendants, keepers))) == 10, what="five keepers and their parts")
             family.update(keepers.union(*map(descendants, keepers)))
             with pytest.raises(StateInUseError):
                 Stack(StateFolder(tmp_path / "state")).start()
