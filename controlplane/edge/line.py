@@ -104,7 +104,7 @@ class Line:
             while self._unsent:
                 commands, self._unsent = self._unsent, []
                 await self._connection.send_packed_command(cast(Any, self._connection.pack_commands(commands)), check_health=False)
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is: what was not sent has no answer, and would be given the next one
             self._break(AwayError(str(error)))
         finally:
             self._is_sending = False
