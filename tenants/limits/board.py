@@ -22,7 +22,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tenants.limits import putting_back, scripts
-from tenants.limits.projection import EPOCH_BYTES, PREFIX, SIZES, WEIGHTS, Kind, name_of
+from tenants.limits.projection import EPOCH_BYTES, PREFIX, SIZES, WEIGHTS, Kind, epoch_in, name_of
 
 EPOCH, BUILDING, STAMP, CHANGED = "edge:epoch", "edge:building", "edge:stamp", "edge:changed"
 BUILD_SECONDS = 60
@@ -73,10 +73,7 @@ class Board:
         pipeline.get(EPOCH)
         pipeline.info("server")
         pointer, server = pipeline.execute()
-        if pointer is None:
-            return None
-        told = json.loads(pointer)
-        return bytes.fromhex(told["epoch"]) if told["run_id"] == server["run_id"] else None
+        return epoch_in(pointer, server["run_id"])
 
     def weights(self) -> int:
         """Give the sum of the weights of all served tenants, as the script of the limits finds it; 0 where no projection was built."""
