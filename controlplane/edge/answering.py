@@ -102,7 +102,8 @@ class Answering(Reading):
     def _line_up(self, request: Request) -> Place:
         place = Place(request)
         self._places.append(place)
-        self.deadline = 0.0
+        if not self._inside:  # what is half here behind it keeps its time
+            self.deadline = 0.0
         if len(self._places) >= self._bounds.waiting:
             self.stall(WAITING)
         return place

@@ -47,8 +47,12 @@ class Flushing:
         """Offer what was counted, the oldest first. Never raises for a Redis that is away."""
         line = self._known.line
         while line is not None and line.is_open:
-            with self._known.lock:
-                batch = self._sending.due()
+            try:
+                with self._known.lock:
+                    batch = self._sending.due()
+            except ValueError as error:  # no counter; it is gone, and those to come must not wait for it
+                logger.error("counts were lost", extra={"error": str(error)})
+                continue
             if batch is None:
                 return
             try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import math
 import time
@@ -21,7 +20,7 @@ from redis.exceptions import RedisError
 from controlplane.edge.known import Known
 from controlplane.edge.line import AwayError, Line, Script, connect, hang_up
 from tenants.limits.board import CHANGED, EPOCH
-from tenants.limits.projection import EPOCH_BYTES
+from tenants.limits.projection import EPOCH_BYTES, epoch_in
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +86,8 @@ class Hearing:
                 await self._listen()
             except AwayError as error:
                 logger.warning("Redis is not heard", extra={"error": str(error)})
+            except Exception:  # whatever it is: a process that listens no more must be started again by somebody
+                logger.exception("Redis is not understood")
             self.restarts += 1
             wait = RETRY_SECONDS[0] if time.monotonic() - begun > RETRY_SECONDS[1] else min(wait * 2, RETRY_SECONDS[1])
             await asyncio.sleep(wait)
@@ -149,8 +150,7 @@ class Hearing:
             except (RedisError, OSError, TimeoutError) as error:
                 raise AwayError(str(error) or "no answer in time") from None
             if is_first or pointer != self._known.pointer:
-                epoch = self._epoch_of(pointer, line.run_id)
-                self._known.begin(line, pointer, epoch)
+                self._known.begin(line, pointer, epoch_in(pointer, line.run_id))
                 is_first = False
             if self._known.epoch is not None:
                 self.heard_at, self.heard_until = asked_at, asked_at + self._bound
@@ -159,11 +159,3 @@ class Hearing:
             self._nudge.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._nudge.wait(), BEAT_SECONDS)
-
-    @staticmethod
-    def _epoch_of(pointer: bytes | None, run_id: str) -> bytes | None:
-        """The epoch that holds: none when nothing was built, or when it was built in another process, whose snapshot this may be."""
-        if pointer is None:
-            return None
-        told = json.loads(pointer)
-        return bytes.fromhex(told["epoch"]) if told["run_id"] == run_id else None

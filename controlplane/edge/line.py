@@ -106,7 +106,7 @@ class Line:
                 commands, self._unsent = self._unsent, []
                 packed = b"".join([pack_command(command) for command in commands])
                 await self._connection.send_packed_command(packed, check_health=False)
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is: what was not sent has no answer, and would be given the next one
             self._break(AwayError(str(error)))
         finally:
             self._is_sending = False

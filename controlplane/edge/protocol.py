@@ -45,9 +45,9 @@ class Connection(Answering):
         self.stall(CONGESTED)
 
     def resume_writing(self) -> None:
-        """It reads again."""
+        """It reads again. What is half here has its time from now on: we have not listened meanwhile."""
         if not self.is_closing:
-            self.deadline = 0.0
+            self.deadline = self._ticks.now + self._bounds.head_seconds if self._inside else 0.0
         self.unstall(CONGESTED)
 
     def expire(self) -> None:

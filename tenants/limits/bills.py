@@ -62,8 +62,12 @@ class Bill:
     def __post_init__(self) -> None:
         if not (0 <= self.cost <= DEAREST and 0 <= self.extra <= DEAREST and self.capacity >= 0 and self.weights >= 0):
             raise ValueError(f"costs, tokens, capacity and weights are not negative, and bounded: {self.cost}, {self.extra}")
-        if len(self.lease_id) > LONGEST_LEASE_ID or (self.key_limits is not None and not self.key_id):
-            raise ValueError("a lease's id is short, and limits of a key need the key's id")
+        if (
+            len(self.lease_id) > LONGEST_LEASE_ID
+            or not self.lease_id.isascii()
+            or (self.key_limits is not None and not self.key_id)
+        ):
+            raise ValueError("a lease's id is short and ASCII, and limits of a key need the key's id")
 
     @property
     def rules(self) -> Sequence[Limit]:

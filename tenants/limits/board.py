@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,7 +22,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tenants.limits import putting_back, scripts
-from tenants.limits.projection import EPOCH_BYTES, PREFIX, SIZES, WEIGHTS, Kind, name_of
+from tenants.limits.projection import EPOCH_BYTES, PREFIX, SIZES, WEIGHTS, Kind, epoch_in, name_of
 
 EPOCH, BUILDING, STAMP, CHANGED = "edge:epoch", "edge:building", "edge:stamp", "edge:changed"
 BUILD_SECONDS = 60
@@ -73,10 +73,7 @@ class Board:
         pipeline.get(EPOCH)
         pipeline.info("server")
         pointer, server = pipeline.execute()
-        if pointer is None:
-            return None
-        told = json.loads(pointer)
-        return bytes.fromhex(told["epoch"]) if told["run_id"] == server["run_id"] else None
+        return epoch_in(pointer, server["run_id"])
 
     def weights(self) -> int:
         """Give the sum of the weights of all served tenants, as the script of the limits finds it; 0 where no projection was built."""
@@ -87,15 +84,21 @@ class Board:
         """Give a stamp. Draw it before the database is read: a record that is written with it says at least what was true then."""
         return int(self._redis.incr(STAMP))
 
-    def write(self, records: Mapping[tuple[Kind, bytes], bytes]) -> int:
-        """Write records into the epoch that holds and into one that is being built, and tell the edges; gives how many were new.
+    def epochs(self) -> frozenset[bytes]:
+        """Give the epoch that holds and one that is being built: where a change belongs. Ask before the database is read.
 
-        Where no epoch holds, nothing is written: whoever rebuilds will read the same rows, or later ones.
+        An epoch that is begun later has a builder who reads later rows. What is gone is not told in it, so whoever overslept must not write there.
         """
         # In this order: an epoch that is swapped in between the two questions is then named by the first, and both are by the second.
         building = self._building()
-        epochs = {epoch for epoch in (building, self.epoch()) if epoch is not None}
-        return sum(self.write_in(epoch, records, tell=True) for epoch in epochs)
+        return frozenset(epoch for epoch in (building, self.epoch()) if epoch is not None)
+
+    def write(self, records: Mapping[tuple[Kind, bytes], bytes], into: Collection[bytes] | None = None) -> int:
+        """Write records into these epochs (:meth:`epochs` as of now, when none are given), and tell the edges; gives how many were new.
+
+        Where no epoch holds, nothing is written: whoever rebuilds will read the same rows, or later ones.
+        """
+        return sum(self.write_in(epoch, records, tell=True) for epoch in (self.epochs() if into is None else into))
 
     def write_in(self, epoch: bytes, records: Mapping[tuple[Kind, bytes], bytes], *, tell: bool = False) -> int:
         """Write records into one epoch, each unless one with a higher stamp is there."""

@@ -68,16 +68,16 @@ def refresh_versions(versions: QuerySet[KeyVersion]) -> None:
     """Write these versions as they are now, those that have ended as gone."""
     to = board()
     for ids in _batches(versions):
-        stamp = to.draw_stamp()  # before the rows are read
-        to.write(_records_of(KeyVersion.objects.filter(pk__in=ids), stamp))
+        into, stamp = to.epochs(), to.draw_stamp()  # before the rows are read
+        to.write(_records_of(KeyVersion.objects.filter(pk__in=ids), stamp), into)
 
 
 def refresh_tenants(tenants: QuerySet[Tenant]) -> None:
     """Write these tenants with the limits that hold for them now."""
     to = board()
     for ids in _batches(tenants):
-        stamp = to.draw_stamp()
-        to.write(_tenants_of(Tenant.objects.filter(pk__in=ids), stamp))
+        into, stamp = to.epochs(), to.draw_stamp()
+        to.write(_tenants_of(Tenant.objects.filter(pk__in=ids), stamp), into)
 
 
 def ensure() -> bool:

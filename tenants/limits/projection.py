@@ -16,6 +16,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import ipaddress
+import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,6 +88,16 @@ class TenantRecord:
 def name_of(epoch: bytes, kind: Kind, what: bytes) -> bytes:
     """Give the name of a record: ``what`` is half a digest, a packed id, or the id of a set of scopes."""
     return b"%b%b%b%b" % (PREFIX, epoch, kind.value, what)
+
+
+def epoch_in(pointer: bytes | None, run_id: str) -> bytes | None:
+    """Give the epoch that a pointer names: None without one, for one that another Redis process was given, and for one that means nothing."""
+    try:
+        told = json.loads(pointer or b"")
+        epoch, built_in = bytes.fromhex(told["epoch"]), told["run_id"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return epoch if built_in == run_id and len(epoch) == EPOCH_BYTES else None
 
 
 def stamped(stamp: int) -> bytes:

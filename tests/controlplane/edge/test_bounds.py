@@ -235,3 +235,32 @@ def test_who_is_not_done_when_the_time_is_over_is_cut_off(running: Running, clie
     assert client.is_quiet()
     assert running.run(running.service.drain(0.0)) is False
     assert client.is_ended()
+
+
+def test_what_is_half_here_has_its_time_though_its_client_read_late(running: Running, client: Client) -> None:
+    """A client that lets answers lie and then reads them does not win a request without an end."""
+    client.send(ACME + ACME[:20])
+    assert client.read().status == 204
+
+    def congest() -> None:
+        (connection,) = running.service.connections
+        connection.pause_writing()
+        connection.resume_writing()
+
+    running.call(congest)
+    running.pass_time(6)
+    assert client.read().status == 408
+    assert client.is_ended()
+
+
+def test_what_is_half_here_has_its_time_though_others_before_it_waited(serve: Serve) -> None:
+    """The last of a batch waits for its turn, and then for Redis, while a further request is here in part."""
+    running = serve(batch=2)
+    with running.client() as client:
+        client.send(ACME * 2 + get("/v1/nginx", key=key("slow")) + ACME[:20])
+        assert [client.read().status for _ in range(2)] == [204, 204]
+        running.call(running.judge.release.set)
+        client.read()
+        running.pass_time(6)
+        assert client.read().status == 408
+        assert client.is_ended()

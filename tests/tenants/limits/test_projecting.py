@@ -203,6 +203,28 @@ def test_a_builder_that_read_a_key_before_its_end_does_not_bring_it_back(key: Ap
     assert known(version_of_any(key)) is None
 
 
+@pytest.mark.parametrize("lost", ["flushed", "restarted"])
+def test_a_writer_that_overslept_a_rebuild_does_not_bring_a_key_back(
+    key: ApiKey, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    projecting.ensure()
+    read = projecting._records_of
+    done: list[bool] = []
+
+    def read_and_oversleep(versions: Any, stamp: int) -> Any:
+        records = read(versions, stamp)
+        if not done:
+            done.append(True)
+            clean_redis.flushdb() if lost == "flushed" else clean_redis.delete(EPOCH)
+            revoke(key)
+            assert projecting.ensure() is True
+        return records
+
+    monkeypatch.setattr(projecting, "_records_of", read_and_oversleep)
+    projecting.refresh_versions(KeyVersion.objects.filter(key=key))
+    assert known(version_of_any(key)) is None
+
+
 def test_a_flush_while_it_is_built_makes_it_begin_anew(
     key: ApiKey, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
