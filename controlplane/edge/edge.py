@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from controlplane.edge.counting import Counting
+from controlplane.edge.draws import GIVE_BACK, SPEND
 from controlplane.edge.flushing import Flushing
 from controlplane.edge.hearing import BOUND_SECONDS, Hearing
-from controlplane.edge.judge import GIVE_BACK, SPEND, Judge
+from controlplane.edge.judge import Judge
 from controlplane.edge.known import MOST_KEYS, Known
+from controlplane.edge.lookups import Lookups
 from tenants.usage.tally import Tally
 
 
@@ -34,9 +36,10 @@ class Edge:
         tally: Tally | None = None,
     ) -> None:
         self.tally = tally or Tally()
-        self.known = Known(peppers, most=most_keys, lock=lock)
+        self.known = Known(most=most_keys, lock=lock)
+        self.lookups = Lookups(self.known, peppers)
         self.hearing = Hearing(url, self.known, scripts=(SPEND, GIVE_BACK), bound_seconds=bound_seconds)
-        self.judge = Judge(self.known, self.hearing, self.tally, capacity=capacity, processes=processes)
+        self.judge = Judge(self.known, self.lookups, self.hearing, self.tally, capacity=capacity, processes=processes)
         self.counting = Counting(self.known)
         self.flushing = Flushing(self.known, self.tally)
 

@@ -10,8 +10,6 @@ known last, each process with its part of the rate, for :data:`OPEN_SECONDS` at 
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
 import logging
 import time
 from hashlib import blake2b
@@ -21,14 +19,15 @@ from redis.exceptions import RedisError
 
 from controlplane.edge.alone import Alone
 from controlplane.edge.asking import Ask, Trouble, Verdict
+from controlplane.edge.draws import Draws
 from controlplane.edge.hearing import Hearing
-from controlplane.edge.known import Known, KnownKey, UnbuiltError
-from controlplane.edge.leases import Held, Lease
-from controlplane.edge.line import AwayError, Script
+from controlplane.edge.known import Known, KnownKey
+from controlplane.edge.leases import Held
+from controlplane.edge.line import AwayError
+from controlplane.edge.lookups import Lookups, UnbuiltError, may_be_a_key
 from tenants.facts import FailPolicy
 from tenants.keys import cidrs
 from tenants.keys.codes import Code
-from tenants.limits import spending
 from tenants.usage.tally import Tally
 
 logger = logging.getLogger(__name__)
@@ -37,17 +36,17 @@ PATIENCE_SECONDS = 0.25
 OPEN_SECONDS = 300.0
 """For how long an open tier is served by a process that hears nothing."""
 VALID = Code.VALID  # looking a member up by its enumeration's name takes a tenth of the time of a decision
-SPEND, GIVE_BACK = Script.of(spending.SCRIPT), Script.of(spending.GIVE_BACK)
-TURNS = 8
-"""How often a request waits for somebody else's draw before it draws for itself."""
 
 
 class Judge:
     """The judge of one process, for one event loop."""
 
-    def __init__(self, known: Known, hearing: Hearing, tally: Tally, *, capacity: int = 0, processes: int = 1) -> None:
+    def __init__(
+        self, known: Known, lookups: Lookups, hearing: Hearing, tally: Tally, *, capacity: int = 0, processes: int = 1
+    ) -> None:
         self.known, self.hearing, self.tally = known, hearing, tally
-        self._capacity = capacity
+        self._lookups = lookups
+        self._draws = Draws(known, capacity)
         self._salt = known.salt
         self._alone = Alone(processes)
         self._told_at = -TELL_SECONDS
@@ -59,7 +58,7 @@ class Judge:
             return None
         key = self.known.keys.get(blake2b(self._salt + ask.text).digest())
         if key is None:
-            return None if self.known.may_be_a_key(ask.text) else Verdict(Code.NOT_FOUND)
+            return None if may_be_a_key(ask.text) else Verdict(Code.NOT_FOUND)
         tenant, lease = key.tenant, key.lease
         if now >= key.until or (tenant is not None and tenant.is_stale):
             return None
@@ -109,24 +108,13 @@ class Judge:
         if code is not VALID or key.lease is None:
             with self.known.lock:
                 return self._refused(key, ask, code)
-        held = await self._draw(key.lease, ask)
+        held = await self._draws.draw(key.lease, ask)
         with self.known.lock:
             return self._limited(key, ask, held)
 
     async def give_back(self, tenant_id: str, key_id: str, lease_id: str) -> None:
         """End a request in flight. Harmless for one that has ended, and while Redis is away: then its lease runs out."""
-        line = self.known.line
-        if line is None or not self._counts_in_flight(tenant_id, key_id):
-            return
-        try:
-            await line.run(GIVE_BACK, *spending.give_back_arguments(tenant_id, key_id, lease_id))
-        except (AwayError, RedisError):
-            return
-
-    def _counts_in_flight(self, tenant_id: str, key_id: str) -> bool:
-        """Whether a request of this key may hold a slot, as far as is known here."""
-        leases = [lease for place in ((tenant_id, ""), (tenant_id, key_id)) if (lease := self.known.leases.get(place)) is not None]
-        return not leases or any(lease.counts_in_flight for lease in leases)
+        await self._draws.give_back(tenant_id, key_id, lease_id)
 
     def _tell(self, error: RedisError) -> None:
         """Say that Redis refuses, now and then: it may do so for every request."""
@@ -138,19 +126,14 @@ class Judge:
     async def _known_key(self, text: bytes) -> KnownKey:
         key = self.known.find(text)
         if key is None or time.monotonic() >= key.until or (key.tenant is not None and key.tenant.is_stale):
-            key = await self.known.read(text)
+            key = await self._lookups.read(text)
         return key
 
     @staticmethod
     def _fits(key: KnownKey, ask: Ask) -> Code:
         """Whether the request comes from where the key may be used, and asks for no more than it may do."""
-        if key.networks:
-            try:
-                address = cidrs.unmapped(ipaddress.ip_address(ask.address))
-            except ValueError:
-                return Code.FORBIDDEN
-            if not any(address.version == network.version and address in network for network in key.networks):
-                return Code.FORBIDDEN
+        if key.networks and not cidrs.is_among(ask.address, key.networks):
+            return Code.FORBIDDEN
         return VALID if not ask.scopes or set(ask.scopes) <= set(key.scopes) else Code.INSUFFICIENT_PERMISSIONS
 
     def _refused(self, key: KnownKey, ask: Ask, code: Code) -> Verdict:
@@ -166,45 +149,6 @@ class Judge:
         if ask.cost:
             self.tally.count(key.tenant_id, key.key_id, key.number, code.value, held.snapshot.refused_by, ask.cost)
         return Verdict(code, key.tenant_id, key.key_id, key.number, key.scopes, held)
-
-    async def _draw(self, lease: Lease, ask: Ask) -> Held:
-        """Ask the limits in Redis, one question a lease at a time: whoever comes meanwhile waits, and lives on what was drawn."""
-        if ask.lease_id and lease.counts_in_flight:
-            return await self._draw_once(lease, ask)
-        for _ in range(TURNS):
-            if lease.drawing is None:
-                break
-            lease.waiting += ask.cost
-            try:
-                await lease.drawing.wait()
-            finally:
-                lease.waiting -= ask.cost
-            now = time.monotonic()
-            with self.known.lock:
-                held = lease.take(ask.cost, now) or lease.refusal(ask.cost, now)
-            if held is not None:
-                return held
-        return await self._draw_alone(lease, ask)
-
-    async def _draw_alone(self, lease: Lease, ask: Ask) -> Held:
-        drawing = lease.drawing = asyncio.Event()
-        try:
-            return await self._draw_once(lease, ask)
-        finally:
-            drawing.set()
-            if lease.drawing is drawing:
-                lease.drawing = None
-
-    async def _draw_once(self, lease: Lease, ask: Ask) -> Held:
-        line = self.known.line
-        if line is None:
-            raise AwayError("there is no line to Redis yet")
-        asked_at = time.monotonic()
-        with self.known.lock:
-            bill = lease.bill(ask.cost, asked_at, lease_id=ask.lease_id if lease.counts_in_flight else "", capacity=self._capacity)
-        drawn = spending.read_reply(bill, await line.run(SPEND, *spending.arguments(bill)))
-        with self.known.lock:
-            return lease.fill(bill, drawn, asked_at)
 
     def _unheard(self, ask: Ask) -> Verdict:
         """What the tenant's tier says for the time in which nothing is heard."""

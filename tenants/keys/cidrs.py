@@ -34,13 +34,16 @@ def normal_form(text: str) -> str:
 
 def is_within(address: str, ranges: Sequence[str]) -> bool:
     """Say whether an address may use a key with these ranges; an unreadable or missing address may not, unless all may."""
-    if not ranges:
-        return True
+    return not ranges or is_among(address, map(ipaddress.ip_network, ranges))
+
+
+def is_among(address: str, networks: Iterable[Network]) -> bool:
+    """Say whether an address is in one of these ranges; an unreadable or missing one is in none."""
     try:
         given = unmapped(ipaddress.ip_address(address))
     except ValueError:
         return False
-    return any(given in network for network in map(ipaddress.ip_network, ranges) if network.version == given.version)
+    return any(given in network for network in networks if network.version == given.version)
 
 
 def covers(outer: Sequence[str], inner: Sequence[str]) -> bool:

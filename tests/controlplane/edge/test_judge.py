@@ -178,18 +178,18 @@ def test_a_reading_that_was_overtaken_is_begun_again(platform: Platform, monkeyp
 
     async def story() -> None:
         async with edge_on(platform.url) as edge:
-            read_once, readings = edge.known._read_once, []
+            read_once, readings = edge.lookups._read_once, []
 
             async def overtaken(digests: object) -> object:
                 known = await read_once(digests)  # type: ignore[arg-type]
                 readings.append(known)
                 if len(readings) == 1:
-                    changes = edge.known._changes
+                    mark = edge.known.changes.mark
                     platform.revoke(acme)
-                    await until(lambda: edge.known._changes > changes, within_seconds=1)
+                    await until(lambda: edge.known.changes.mark > mark, within_seconds=1)
                 return known
 
-            monkeypatch.setattr(edge.known, "_read_once", overtaken)
+            monkeypatch.setattr(edge.lookups, "_read_once", overtaken)
             assert (await answer(edge, acme)).code is Code.NOT_FOUND
             assert len(readings) == 2
             assert edge.judge.ask(acme.ask()) is not None
