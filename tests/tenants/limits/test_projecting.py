@@ -307,10 +307,10 @@ def test_a_connection_that_is_cut_in_the_middle_costs_nothing(key: ApiKey, monke
     revoke(key)
     write, cuts = Board.write, [redis.ConnectionError("cut")]
 
-    def cut_once(board: Board, records: Any) -> int:
+    def cut_once(board: Board, *given: Any) -> int:
         if cuts:
             raise cuts.pop()
-        return write(board, records)
+        return write(board, *given)
 
     monkeypatch.setattr(Board, "write", cut_once)
     projecting.follow(OutboxEvent.objects.filter(type="key.revoked").order_by("-pk")[0])
