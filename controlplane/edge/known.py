@@ -123,6 +123,7 @@ class Known:
 
     def begin(self, line: Line, pointer: bytes | None, epoch: bytes | None) -> None:
         """Take up a line. When an epoch holds, all that was known is forgotten: it may be older than what was said while nobody listened."""
+        is_another = pointer != self.pointer
         self.line, self.pointer, self.epoch = line, pointer, epoch
         self._begun += 1
         if epoch is not None:
@@ -133,6 +134,10 @@ class Known:
             self.tenants.clear()
             self._changes += 1
             self._changed.clear()
+        if epoch is not None and is_another:  # Redis may have lost what was spent
+            with self.lock:
+                for lease in self.leases.values():
+                    lease.lose()
 
     def forget(self, name: bytes) -> None:
         """Drop what a record was about, in whatever epoch it was written: it has changed."""
