@@ -42,13 +42,20 @@ class UnbuiltError(Exception):
     """The projection is missing, or is another than this process knows: nothing can be looked up."""
 
 
+class OvertakenError(Exception):
+    """What was read has changed while it was being read."""
+
+
 class KnownTenant:
-    """A tenant as the edge knows it. ``is_stale`` when something about it has changed since it was read."""
+    """A tenant as the edge knows it. ``is_stale`` when something about it has changed since it was read; ``until`` is when it is read again.
 
-    __slots__ = ("id", "is_stale", "lease", "name", "record")
+    Of each tenant there is one at most that is not stale: who holds another would not be told.
+    """
 
-    def __init__(self, tenant_id: str, name: bytes, record: TenantRecord, lease: Lease) -> None:
-        self.id, self.name, self.record, self.lease = tenant_id, name, record, lease
+    __slots__ = ("id", "is_stale", "lease", "name", "record", "until")
+
+    def __init__(self, tenant_id: str, name: bytes, record: TenantRecord, lease: Lease, until: float = float("inf")) -> None:
+        self.id, self.name, self.record, self.lease, self.until = tenant_id, name, record, lease, until
         self.is_stale = False
 
 
@@ -174,12 +181,12 @@ class Known:
         self._in_flight += 1
         try:
             for _ in range(READINGS):
-                begun = self._changes
-                known = await self._read_once(digests)
-                seen = (*known.names, known.tenant.name) if known.tenant else known.names
-                if not any(self._changed.get(name, 0) > begun for name in seen) and (
-                    known.tenant is None or not known.tenant.is_stale
-                ):
+                since = self._begun, self._changes
+                try:
+                    known = await self._read_once(digests)
+                except OvertakenError:
+                    continue
+                if not self._is_overtaken(known.names, since) and (known.tenant is None or not known.tenant.is_stale):
                     self._keep(place, known)
                     return known
         finally:
@@ -188,11 +195,10 @@ class Known:
                 self._changed.clear()
         raise AwayError("what was read changed faster than it could be read")
 
-    def _is_overtaken(self, known: KnownKey, changes: int) -> bool:
-        """Whether something that was read has changed since so many changes. Under another line or epoch nothing counts that was begun before."""
-        if known.tenant is not None and (known.tenant.is_stale or self._changed.get(known.tenant.name, 0) > changes):
-            return True
-        return any(self._changed.get(name, 0) > changes for name in known.names)
+    def _is_overtaken(self, names: Sequence[bytes], since: tuple[int, int]) -> bool:
+        """Whether one of these was told since then. Under another line or epoch nothing counts that was begun before."""
+        begun, changes = since
+        return begun != self._begun or any(self._changed.get(name, 0) > changes for name in names)
 
     async def _read_once(self, digests: Sequence[bytes]) -> KnownKey:
         now = time.monotonic()
@@ -207,14 +213,21 @@ class Known:
     async def _complete(self, names: Sequence[bytes], found: KeyRecord, scopes_id: bytes, now: float) -> KnownKey:
         """Put tenant and scopes to a record; what is incomplete admits nobody, and is read again soon."""
         name = Kind.TENANT.value + projection.pack_id(found.tenant_id)
-        tenant, words = self.tenants.get(name), self._words.get(scopes_id)
+        tenant, words = self._fresh_tenant(name, now), self._words.get(scopes_id)
         if scopes_id == projection.NO_SCOPES:
             words = ()
         if tenant is None or words is None:
+            since = self._begun, self._changes
             records = await self._get([name, Kind.SCOPES.value + scopes_id])
-            tenant = tenant or self._tenant(found.tenant_id, name, records[0])
+            if self._is_overtaken([name], since):
+                raise OvertakenError
+            # Another key of the same tenant may have been read at the same time: what that has brought is used.
+            tenant = self._fresh_tenant(name, now) or self._tenant(found.tenant_id, name, records[0], now)
             if words is None and records[1] is not None:
-                words = self._words[scopes_id] = projection.unpack_scopes(records[1][STAMP_BYTES:])
+                words = projection.unpack_scopes(records[1][STAMP_BYTES:])
+                if len(self._words) >= self._most:
+                    self._words.pop(next(iter(self._words)))
+                self._words[scopes_id] = words
         is_complete = tenant is not None and words is not None
         known = KnownKey(names, now + (FRESH_SECONDS if is_complete else INCOMPLETE_SECONDS))
         if tenant is not None:
@@ -233,11 +246,19 @@ class Known:
         known.tenant_id = tenant.id
         known.count = Count((tenant.id, found.key_id, found.number, Code.VALID.value, ""))
 
-    def _tenant(self, tenant_id: str, name: bytes, record: bytes | None) -> KnownTenant | None:
+    def _fresh_tenant(self, name: bytes, now: float) -> KnownTenant | None:
+        tenant = self.tenants.get(name)
+        return tenant if tenant is not None and now < tenant.until else None
+
+    def _tenant(self, tenant_id: str, name: bytes, record: bytes | None, now: float) -> KnownTenant | None:
+        """Take up a tenant as it was read, in the place of what was known of it."""
+        old = self.tenants.pop(name, None)
+        if old is not None:
+            old.is_stale = True
         found = projection.unpack_tenant(record) if record is not None else None
         if found is None:
             return None
-        tenant = KnownTenant(tenant_id, name, found, self._lease(tenant_id, "", found, None))
+        tenant = KnownTenant(tenant_id, name, found, self._lease(tenant_id, "", found, None), now + FRESH_SECONDS)
         if len(self.tenants) >= self._most:
             self.tenants.pop(next(iter(self.tenants))).is_stale = True
         self.tenants[name] = tenant
