@@ -16,6 +16,7 @@ import logging
 import time
 from hashlib import blake2b
 from time import monotonic
+from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -202,7 +203,13 @@ class Judge:
         asked_at = time.monotonic()
         with self.known.lock:
             bill = lease.bill(ask.cost, asked_at, lease_id=ask.lease_id if lease.counts_in_flight else "", capacity=self._capacity)
-        drawn = spending.read_reply(bill, await line.run(SPEND, *spending.arguments(bill)))
+        try:
+            drawn = spending.read_reply(bill, await line.run(SPEND, *spending.arguments(bill)))
+        except asyncio.CancelledError:
+            if bill.lease_id:  # whoever asked has gone, and will not give back what this question is about to take
+                keys, arguments = spending.give_back_arguments(lease.tenant_id, lease.key_id, bill.lease_id)
+                line.call("EVALSHA", GIVE_BACK.sha, len(keys), *keys, *arguments).add_done_callback(_look_away)
+            raise
         with self.known.lock:
             return lease.fill(bill, drawn, asked_at)
 
@@ -220,3 +227,9 @@ class Judge:
         if code is not VALID or key.lease is None:
             return self._refused(key, ask, code)
         return self._limited(key, ask, self._alone.decide(key.lease, ask))
+
+
+def _look_away(answer: asyncio.Future[Any]) -> None:
+    """Nobody waits for this answer, so an error in it is not to be reported as one that nobody looked at."""
+    if not answer.cancelled():
+        answer.exception()

@@ -12,6 +12,7 @@ import pytest
 
 from controlplane.edge.edge import Edge
 from controlplane.edge.library.asgi import AdmissionMiddleware
+from controlplane.edge.line import Line
 from tests.controlplane.edge.world import NARROW, PEPPERS, WIDE, Holder, Platform
 
 
@@ -132,6 +133,43 @@ def test_a_slot_comes_back_from_an_application_that_failed(platform: Platform) -
                 await call(middleware, acme.text)
             application.fails = False
             assert (await call(middleware, acme.text))[0] == 200
+
+    behind(platform, story)
+
+
+def test_a_request_costs_no_less_than_one(platform: Platform) -> None:
+    acme = Holder(replace(NARROW, burst=2))
+    platform.build(acme)
+
+    async def story(middleware: AdmissionMiddleware, application: Courses) -> None:
+        assert [(await call(middleware, acme.text))[0] for _ in range(4)] == [200, 200, 429, 429]
+
+    behind(platform, story, cost_of=lambda scope: -1_000)
+
+
+def test_a_slot_comes_back_from_a_caller_who_left_while_it_was_asked_for(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme = Holder(replace(WIDE, concurrency=1))
+    platform.build(acme)
+
+    async def story(middleware: AdmissionMiddleware, application: Courses) -> None:
+        assert (await call(middleware, acme.text))[0] == 200
+        run = Line.run
+
+        async def run_late(line: Line, *given: Any) -> Any:
+            reply = await run(line, *given)
+            await asyncio.sleep(0.05)
+            return reply
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Line, "run", run_late)
+            leaving = asyncio.ensure_future(call(middleware, acme.text))
+            await asyncio.sleep(0.03)
+            leaving.cancel()
+            await asyncio.gather(leaving, return_exceptions=True)
+        assert application.reached == [acme.tenant_id]
+        assert (await call(middleware, acme.text))[0] == 200
 
     behind(platform, story)
 
