@@ -91,7 +91,8 @@ class AdmissionMiddleware:
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         text = key_in(headers.get(b"authorization", ""), headers.get(b"x-api-key", ""))
         address = (scope.get("client") or ("",))[0]
-        return Ask(text.encode("latin-1"), self._cost_of(scope), self._scopes_of(scope), address, secrets.token_urlsafe(12))
+        cost = max(1, self._cost_of(scope))
+        return Ask(text.encode("latin-1"), cost, self._scopes_of(scope), address, secrets.token_urlsafe(12))
 
     async def _refuse(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
