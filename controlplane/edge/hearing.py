@@ -63,6 +63,18 @@ class Hearing:
         """Whether what is known may be believed now."""
         return time.monotonic() < self.heard_until
 
+    async def is_heard_soon(self, within_seconds: float) -> bool:
+        """Whether what is known may be believed; waits so long for it where this process stood still.
+
+        Where Redis is away, or nothing is built in it, nobody is kept waiting.
+        """
+        give_up_at = time.monotonic() + within_seconds
+        while not self.is_heard():
+            if not self._is_listening or self._known.epoch is None or time.monotonic() >= give_up_at:
+                return False
+            await asyncio.sleep(LOOK_SECONDS)
+        return True
+
     async def is_back(self, within_seconds: float) -> bool:
         """Wait so long for a line that broke to be there again; says whether it is."""
         give_up_at = time.monotonic() + within_seconds

@@ -85,7 +85,7 @@ class Judge:
     async def decide(self, ask: Ask) -> Verdict:
         """Answer, and ask Redis where that is needed. Never raises for a Redis that is away."""
         for is_last in (False, True):
-            if not self.hearing.is_heard():
+            if not await self.hearing.is_heard_soon(PATIENCE_SECONDS):
                 break
             try:
                 with self.known.lock:
