@@ -104,13 +104,13 @@ class Judge:
             return self._unheard(ask)
 
     async def _decide(self, ask: Ask) -> Verdict:
-        self._alone.forget()
         key = await self._known_key(ask.text)
         code = key.code if key.code is not VALID else self._fits(key, ask)
         if code is not VALID or key.lease is None:
             with self.known.lock:
                 return self._refused(key, ask, code)
         held = await self._draw(key.lease, ask)
+        self._alone.forget()  # not before: a Redis that is heard may still take nothing
         with self.known.lock:
             return self._limited(key, ask, held)
 
@@ -218,7 +218,7 @@ class Judge:
         key, now = self.known.find(ask.text), time.monotonic()
         line = self.known.line
         trouble = Trouble.UNBUILT if line is not None and line.is_open and self.known.epoch is None else Trouble.UNHEARD
-        if key is None or key.tenant is None or now - self.hearing.heard_at > OPEN_SECONDS:
+        if key is None or key.tenant is None or key.tenant.is_stale or now - self.hearing.heard_at > OPEN_SECONDS:
             return Verdict(Code.NOT_FOUND, trouble=trouble)
         if key.tenant.record.limits.fail_policy is not FailPolicy.OPEN:
             return Verdict(Code.NOT_FOUND, key.tenant.id, key.key_id, key.number, trouble=trouble)
