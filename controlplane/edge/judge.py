@@ -87,12 +87,15 @@ class Judge:
         for is_last in (False, True):
             if not await self.hearing.is_heard_soon(PATIENCE_SECONDS):
                 break
+            pointer = self.known.pointer
             try:
                 with self.known.lock:
                     verdict = self.ask(ask)
                 return verdict or await self._decide(ask)
             except UnbuiltError:
-                break
+                # Another epoch may have taken the place of the one that is known here: the next beat says so.
+                if is_last or not await self.hearing.is_renewed(pointer, PATIENCE_SECONDS):
+                    break
             except AwayError:
                 # A connection that was cut is back in no time: a request is held for that, and is not refused for it.
                 if is_last or not await self.hearing.is_back(PATIENCE_SECONDS):

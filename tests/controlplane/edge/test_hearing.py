@@ -58,6 +58,20 @@ def test_a_process_that_was_stopped_hears_again_before_it_refuses(platform: Plat
     asyncio.run(story())
 
 
+def test_an_epoch_that_is_swapped_in_refuses_nobody(platform: Platform) -> None:
+    """Between the swap and the next beat a reading finds an epoch that it does not know."""
+    holders = [Holder() for _ in range(5)]
+    platform.build(*holders)
+
+    async def story() -> None:
+        async with edge_on(platform.url, bound_seconds=BOUND) as edge:
+            for holder in holders:
+                platform.build(*holders)
+                assert (await answer(edge, holder)).is_admitted
+
+    asyncio.run(story())
+
+
 def test_nobody_waits_for_a_projection_that_is_not_built(platform: Platform) -> None:
     acme = Holder()
     platform.build(acme)
