@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -59,7 +60,13 @@ class Draws:
         asked_at = time.monotonic()
         with self._known.lock:
             bill = lease.bill(ask.cost, asked_at, lease_id=ask.lease_id if lease.counts_in_flight else "", capacity=self._capacity)
-        drawn = spending.read_reply(bill, await line.run(SPEND, *spending.arguments(bill)))
+        try:
+            drawn = spending.read_reply(bill, await line.run(SPEND, *spending.arguments(bill)))
+        except asyncio.CancelledError:
+            if bill.lease_id:  # whoever asked has gone, and will not give back what this question is about to take
+                keys, arguments = spending.give_back_arguments(lease.tenant_id, lease.key_id, bill.lease_id)
+                line.call("EVALSHA", GIVE_BACK.sha, len(keys), *keys, *arguments).add_done_callback(_look_away)
+            raise
         with self._known.lock:
             return lease.fill(bill, drawn, asked_at)
 
@@ -77,3 +84,9 @@ class Draws:
         """Whether a request of this key may hold a slot, as far as is known here."""
         leases = [lease for place in ((tenant_id, ""), (tenant_id, key_id)) if (lease := self._known.leases.get(place)) is not None]
         return not leases or any(lease.counts_in_flight for lease in leases)
+
+
+def _look_away(answer: asyncio.Future[Any]) -> None:
+    """Nobody waits for this answer, so an error in it is not to be reported as one that nobody looked at."""
+    if not answer.cancelled():
+        answer.exception()

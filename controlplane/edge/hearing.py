@@ -63,6 +63,25 @@ class Hearing:
         """Whether what is known may be believed now."""
         return time.monotonic() < self.heard_until
 
+    async def is_heard_soon(self, within_seconds: float) -> bool:
+        """Whether what is known may be believed; waits so long for it where this process stood still.
+
+        Where Redis is away, or nothing is built in it, nobody is kept waiting.
+        """
+        give_up_at = time.monotonic() + within_seconds
+        while not self.is_heard():
+            if not self._is_listening or self._known.epoch is None or time.monotonic() >= give_up_at:
+                return False
+            await asyncio.sleep(LOOK_SECONDS)
+        return True
+
+    async def is_renewed(self, pointer: bytes | None, within_seconds: float) -> bool:
+        """Wait so long for another epoch to be known than that of this pointer; says whether one is. Not where none is built."""
+        give_up_at = time.monotonic() + within_seconds
+        while self._known.epoch is not None and self._known.pointer == pointer and time.monotonic() < give_up_at:
+            await asyncio.sleep(LOOK_SECONDS)
+        return self._known.epoch is not None and self._known.pointer != pointer
+
     async def is_back(self, within_seconds: float) -> bool:
         """Wait so long for a line that broke to be there again; says whether it is."""
         give_up_at = time.monotonic() + within_seconds

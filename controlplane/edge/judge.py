@@ -83,14 +83,17 @@ class Judge:
     async def decide(self, ask: Ask) -> Verdict:
         """Answer, and ask Redis where that is needed. Never raises for a Redis that is away."""
         for is_last in (False, True):
-            if not self.hearing.is_heard():
+            if not await self.hearing.is_heard_soon(PATIENCE_SECONDS):
                 break
+            pointer = self.known.pointer
             try:
                 with self.known.lock:
                     verdict = self.ask(ask)
                 return verdict or await self._decide(ask)
             except UnbuiltError:
-                break
+                # Another epoch may have taken the place of the one that is known here: the next beat says so.
+                if is_last or not await self.hearing.is_renewed(pointer, PATIENCE_SECONDS):
+                    break
             except AwayError:
                 # A connection that was cut is back in no time: a request is held for that, and is not refused for it.
                 if is_last or not await self.hearing.is_back(PATIENCE_SECONDS):
@@ -102,13 +105,13 @@ class Judge:
             return self._unheard(ask)
 
     async def _decide(self, ask: Ask) -> Verdict:
-        self._alone.forget()
         key = await self._known_key(ask.text)
         code = key.code if key.code is not VALID else self._fits(key, ask)
         if code is not VALID or key.lease is None:
             with self.known.lock:
                 return self._refused(key, ask, code)
         held = await self._draws.draw(key.lease, ask)
+        self._alone.forget()  # not before: a Redis that is heard may still take nothing
         with self.known.lock:
             return self._limited(key, ask, held)
 
@@ -155,7 +158,7 @@ class Judge:
         key, now = self.known.find(ask.text), time.monotonic()
         line = self.known.line
         trouble = Trouble.UNBUILT if line is not None and line.is_open and self.known.epoch is None else Trouble.UNHEARD
-        if key is None or key.tenant is None or now - self.hearing.heard_at > OPEN_SECONDS:
+        if key is None or key.tenant is None or key.tenant.is_stale or now - self.hearing.heard_at > OPEN_SECONDS:
             return Verdict(Code.NOT_FOUND, trouble=trouble)
         if key.tenant.record.limits.fail_policy is not FailPolicy.OPEN:
             return Verdict(Code.NOT_FOUND, key.tenant.id, key.key_id, key.number, trouble=trouble)

@@ -26,12 +26,15 @@ _PLACE = len(PREFIX) + EPOCH_BYTES
 
 
 class KnownTenant:
-    """A tenant as the edge knows it. ``is_stale`` when something about it has changed since it was read."""
+    """A tenant as the edge knows it. ``is_stale`` when something about it has changed since it was read; ``until`` is when it is read again.
 
-    __slots__ = ("id", "is_stale", "lease", "name", "record")
+    Of each tenant there is one at most that is not stale: who holds another would not be told.
+    """
 
-    def __init__(self, tenant_id: str, name: bytes, record: TenantRecord, lease: Lease) -> None:
-        self.id, self.name, self.record, self.lease = tenant_id, name, record, lease
+    __slots__ = ("id", "is_stale", "lease", "name", "record", "until")
+
+    def __init__(self, tenant_id: str, name: bytes, record: TenantRecord, lease: Lease, until: float = float("inf")) -> None:
+        self.id, self.name, self.record, self.lease, self.until = tenant_id, name, record, lease, until
         self.is_stale = False
 
 
@@ -111,7 +114,7 @@ class Known:
 
     def __init__(self, *, most: int = MOST_KEYS, lock: AbstractContextManager[object] | None = None) -> None:
         self.salt = secrets.token_bytes(32)
-        self._most = most
+        self.most = most
         self.lock = lock or nullcontext()
         self.keys: dict[bytes, KnownKey] = {}
         self.tenants: dict[bytes, KnownTenant] = {}
@@ -132,6 +135,7 @@ class Known:
 
     def begin(self, line: Line, pointer: bytes | None, epoch: bytes | None) -> None:
         """Take up a line. When an epoch holds, all that was known is forgotten: it may be older than what was said while nobody listened."""
+        is_another = pointer != self.pointer
         self.line, self.pointer, self.epoch = line, pointer, epoch
         self.changes.begin()
         if epoch is not None:
@@ -140,6 +144,10 @@ class Known:
             for tenant in self.tenants.values():
                 tenant.is_stale = True
             self.tenants.clear()
+        if epoch is not None and is_another:  # Redis may have lost what was spent
+            with self.lock:
+                for lease in self.leases.values():
+                    lease.lose()
 
     def forget(self, name: bytes) -> None:
         """Drop what a record was about, in whatever epoch it was written: it has changed."""
@@ -155,16 +163,26 @@ class Known:
     def keep(self, place: bytes, known: KnownKey) -> None:
         """Keep what was read of a text, by its fingerprint."""
         self._drop(place)
-        while len(self.keys) >= self._most:
+        while len(self.keys) >= self.most:
             self._drop(next(iter(self.keys)))
         self.keys[place] = known
         for name in known.names:
             self._places[name] = place
 
-    def keep_tenant(self, tenant_id: str, name: bytes, record: TenantRecord) -> KnownTenant:
-        """Keep a tenant's record, by its name, and give the tenant."""
-        tenant = KnownTenant(tenant_id, name, record, self.lease_of(tenant_id, "", record, None))
-        if len(self.tenants) >= self._most:
+    def find_tenant(self, name: bytes, now: float) -> KnownTenant | None:
+        """Give a tenant by its record's name, unless it is to be read again."""
+        tenant = self.tenants.get(name)
+        return tenant if tenant is not None and now < tenant.until else None
+
+    def keep_tenant(self, tenant_id: str, name: bytes, record: TenantRecord | None, until: float) -> KnownTenant | None:
+        """Keep a tenant as it was read, in the place of what was known of it; None for one that is no more."""
+        old = self.tenants.pop(name, None)
+        if old is not None:
+            old.is_stale = True
+        if record is None:
+            return None
+        tenant = KnownTenant(tenant_id, name, record, self.lease_of(tenant_id, "", record, None), until)
+        if len(self.tenants) >= self.most:
             self.tenants.pop(next(iter(self.tenants))).is_stale = True
         self.tenants[name] = tenant
         return tenant
@@ -173,7 +191,7 @@ class Known:
         """Give the lease of a tenant, or of a key with limits of its own, under the limits that hold now; what it holds outlives a reading."""
         lease = self.leases.get((tenant_id, key_id))
         if lease is None:
-            if len(self.leases) >= self._most:
+            if len(self.leases) >= self.most:
                 self.leases.pop(next(iter(self.leases)))
             lease = self.leases[tenant_id, key_id] = Lease(tenant_id, key_id)
         with self.lock:

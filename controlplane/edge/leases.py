@@ -88,11 +88,14 @@ NOTHING = Snapshot(Decision(Code.VALID, 0, "", 0, (), 0))
 
 
 class Lease:
-    """The tokens of one tenant, or of one key with limits of its own, in this process. Times are of the monotonic clock, in seconds."""
+    """The tokens of one tenant, or of one key with limits of its own, in this process. Times are of the monotonic clock, in seconds.
+
+    ``snapshot`` is of the tokens that are here, ``told`` is what Redis said last, of whatever request.
+    """
 
     __slots__ = (
         "_returned", "_size", "counts_in_flight", "drawing", "key_id", "key_limits", "lapses", "left", "limits", "periods", "refused",
-        "refused_cost", "refused_until", "snapshot", "tenant_id", "waiting",
+        "refused_cost", "refused_until", "snapshot", "tenant_id", "told", "waiting",
     )  # fmt: skip
 
     def __init__(self, tenant_id: str, key_id: str) -> None:
@@ -101,7 +104,7 @@ class Lease:
         self.key_limits: KeyLimits | None = None
         self.left, self.lapses = 0, 0.0
         self.refused_until, self.refused_cost = 0.0, 0
-        self.snapshot = NOTHING
+        self.snapshot = self.told = NOTHING
         self.refused: Held | None = None
         self.drawing: asyncio.Event | None = None
         self.waiting = 0
@@ -147,19 +150,26 @@ class Lease:
         return Bill(self.tenant_id, self.limits, self.key_id, self.key_limits, cost, extra, returned=returned, capacity=capacity)
 
     def fill(self, bill: Bill, drawn: Drawn, asked_at: float) -> Held:
-        """Take up what a draw gave, for the request that it was for."""
-        snapshot = Snapshot(drawn)
+        """Take up what a draw gave, for the request that it was for; what was drawn or refused under limits that have changed since is let go."""
+        snapshot = self.told = Snapshot(drawn)
+        is_outdated = bill.limits is not self.limits or bill.key_limits is not self.key_limits
         if drawn.is_admitted:
             if not bill.lease_id:
                 self._give_up()  # of somebody who drew at the same time
                 self.left, self.lapses, self.snapshot, self.periods = drawn.extra, asked_at + LAPSE_SECONDS, snapshot, drawn.periods
+                if is_outdated:
+                    self._give_up()
             return Held(snapshot, drawn.extra)
         held = Held(snapshot, 0)
-        if not bill.lease_id:
+        if not bill.lease_id and not is_outdated:
             retry_us = drawn.retry_after_us
             seconds = REMEMBERED_SECONDS if retry_us is None else min(REMEMBERED_SECONDS, retry_us / 1e6)
             self.refused, self.refused_cost, self.refused_until = held, bill.cost, asked_at + seconds
         return held
+
+    def lose(self) -> None:
+        """Redis has lost what was drawn from it. What is put back there is what was used, so nothing is to be taken off that."""
+        self.periods, self._returned = (0, 0, 0, 0), ()
 
     def _give_up(self) -> None:
         """Let what is left lapse; of quotas it is remembered, to be given back."""

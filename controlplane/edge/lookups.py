@@ -32,6 +32,10 @@ class UnbuiltError(Exception):
     """The projection is missing, or is another than this process knows: nothing can be looked up."""
 
 
+class OvertakenError(Exception):
+    """What was read has changed while it was being read."""
+
+
 def may_be_a_key(text: bytes) -> bool:
     """Say whether a text can be a key at all; what cannot (a typo in one of ours) is told by its checksum, and nobody is asked."""
     return bool(_kept(text))
@@ -69,10 +73,11 @@ class Lookups:
         with changes:
             for _ in range(READINGS):
                 mark = changes.mark
-                found = await self._read_once(digests)
-                tenant = found.tenant
-                names = (*found.names, tenant.name) if tenant is not None else found.names
-                if not changes.touch(names, mark) and not (tenant is not None and tenant.is_stale):
+                try:
+                    found = await self._read_once(digests)
+                except OvertakenError:
+                    continue
+                if not changes.touch(found.names, mark) and not (found.tenant is not None and found.tenant.is_stale):
                     self._known.keep(place, found)
                     return found
         raise AwayError("what was read changed faster than it could be read")
@@ -90,14 +95,18 @@ class Lookups:
     async def _complete(self, names: Sequence[bytes], found: KeyRecord, scopes_id: bytes, now: float) -> KnownKey:
         """Put tenant and scopes to a record; what is incomplete admits nobody, and is read again soon."""
         name = Kind.TENANT.value + projection.pack_id(found.tenant_id)
-        tenant, words = self._known.tenants.get(name), self._words.get(scopes_id)
+        tenant, words = self._known.find_tenant(name, now), self._words.get(scopes_id)
         if scopes_id == projection.NO_SCOPES:
             words = ()
         if tenant is None or words is None:
+            mark = self._known.changes.mark
             records = await self._get([name, Kind.SCOPES.value + scopes_id])
-            tenant = tenant or self._tenant(found.tenant_id, name, records[0])
+            if self._known.changes.touch([name], mark):
+                raise OvertakenError
+            # Another key of the same tenant may have been read at the same time: what that has brought is used.
+            tenant = self._known.find_tenant(name, now) or self._tenant(found.tenant_id, name, records[0], now)
             if words is None and records[1] is not None:
-                words = self._words[scopes_id] = projection.unpack_scopes(records[1][STAMP_BYTES:])
+                words = self._keep_words(scopes_id, projection.unpack_scopes(records[1][STAMP_BYTES:]))
         is_complete = tenant is not None and words is not None
         known = KnownKey(names, now + (FRESH_SECONDS if is_complete else INCOMPLETE_SECONDS))
         if tenant is not None:
@@ -118,9 +127,15 @@ class Lookups:
         known.tenant_id = tenant.id
         known.count = Count((tenant.id, found.key_id, found.number, Code.VALID.value, ""))
 
-    def _tenant(self, tenant_id: str, name: bytes, record: bytes | None) -> KnownTenant | None:
+    def _tenant(self, tenant_id: str, name: bytes, record: bytes | None, now: float) -> KnownTenant | None:
         found = projection.unpack_tenant(record) if record is not None else None
-        return self._known.keep_tenant(tenant_id, name, found) if found is not None else None
+        return self._known.keep_tenant(tenant_id, name, found, now + FRESH_SECONDS)
+
+    def _keep_words(self, scopes_id: bytes, words: tuple[str, ...]) -> tuple[str, ...]:
+        if len(self._words) >= self._known.most:
+            self._words.pop(next(iter(self._words)))
+        self._words[scopes_id] = words
+        return words
 
     def _digests(self, text: bytes) -> list[bytes]:
         """What a text may be stored as, newest pepper first; nothing for one that cannot be a key, which Redis is not asked for."""

@@ -58,6 +58,7 @@ class Board:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._write = redis.register_script(scripts.WRITE_RECORDS)
+        self._remove = redis.register_script(scripts.REMOVE_RECORDS)
         self._swap = redis.register_script(scripts.SWAP_EPOCH)
         self._hold = redis.register_script(scripts.HOLD_BUILD)
 
@@ -141,24 +142,23 @@ class Board:
         if not self._swap(keys=[BUILDING, EPOCH, WEIGHTS], args=[epoch.hex(), pointer, name_of(epoch, Kind.WEIGHTS, b"")]):
             raise BuildLostError("another has begun to build, or Redis was flushed")
         self._redis.publish(CHANGED, epoch)
-        self._remove_all_but(epoch)
+        self._remove_all_but(epoch, pointer)
 
     def _building(self) -> bytes | None:
         found = self._redis.get(BUILDING)
         return bytes.fromhex(found.decode()) if isinstance(found, bytes) else None
 
-    def _remove_all_but(self, epoch: bytes) -> None:
-        keep, building = {epoch}, self._building()
-        if building is not None:
-            keep.add(building)
-        shape, some = len(PREFIX) + EPOCH_BYTES, []
+    def _remove_all_but(self, epoch: bytes, pointer: str) -> None:
+        """Remove the records of all other epochs, until another is begun: whoever swaps that in will do the rest."""
+        shape, some = len(PREFIX) + EPOCH_BYTES, list[bytes]()
         kinds = {(kind.value, size) for kind, size in SIZES.items()}
         for name in self._redis.scan_iter(match=PREFIX + b"*", count=BATCH):
             is_record = (name[shape : shape + 1], len(name) - shape - 1) in kinds
-            if is_record and name[len(PREFIX) : shape] not in keep:
+            if is_record and name[len(PREFIX) : shape] != epoch:
                 some.append(name)
             if len(some) >= BATCH:
-                self._redis.unlink(*some)
+                if not self._remove(keys=[EPOCH, BUILDING, *some], args=[pointer]):
+                    return
                 some.clear()
         if some:
-            self._redis.unlink(*some)
+            self._remove(keys=[EPOCH, BUILDING, *some], args=[pointer])

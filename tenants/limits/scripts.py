@@ -71,4 +71,6 @@ CLOCK = text("clock")
 SPEND = _HEAD + CLOCK + text("sharing") + text("spending")
 GIVE_BACK = text("give_back")
 PUT_BACK = text("put_back")
-WRITE_RECORDS, SWAP_EPOCH, HOLD_BUILD = text("write_records"), text("swap_epoch"), text("hold_build")
+WRITE_RECORDS, REMOVE_RECORDS, SWAP_EPOCH, HOLD_BUILD = (
+    text(name) for name in ("write_records", "remove_records", "swap_epoch", "hold_build")
+)

@@ -26,19 +26,24 @@ class Admission:
 
     def __init__(self, url: str, peppers: Mapping[int, bytes], **given: Any) -> None:
         self._url, self._peppers, self._given = url, dict(peppers), given
-        self._opening = threading.Lock()
+        self._openings: dict[int, threading.Lock] = {}
         self._pid = 0
         self._lock = threading.RLock()
         self._edge: Edge | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def admit(self, text: str, **asked: Any) -> Verdict:
-        """Judge one request by its key. ``asked`` is what :class:`~controlplane.edge.asking.Ask` takes; ``trouble`` says that nobody can say."""
+        """Judge one request by its key. ``asked`` is what :class:`~controlplane.edge.asking.Ask` takes; ``trouble`` says that nobody can say.
+
+        Raises ValueError on a cost below 0, which would be a gift.
+        """
         if self._pid != os.getpid():
             self._open()
         assert self._edge is not None
         assert self._loop is not None
         ask = Ask(text.encode("utf-8", "surrogateescape"), **asked)
+        if ask.cost < 0:
+            raise ValueError(f"a cost is not negative: {ask.cost}")
         with self._lock:
             verdict = self._edge.judge.ask(ask)
         if verdict is not None:
@@ -64,6 +69,11 @@ class Admission:
                 loop.call_soon_threadsafe(loop.stop)
             self._pid, self._edge, self._loop = 0, None, None
 
+    @property
+    def _opening(self) -> threading.Lock:
+        """This process's: a fork may have happened while another thread held its parent's."""
+        return self._openings.setdefault(os.getpid(), threading.Lock())
+
     def _open(self) -> None:
         with self._opening:
             if self._pid == os.getpid():
@@ -71,7 +81,11 @@ class Admission:
             self._lock = threading.RLock()  # a fork may have happened while another thread held it
             loop = asyncio.new_event_loop()
             threading.Thread(target=_run, args=(loop,), name="admission", daemon=True).start()
-            self._edge, self._loop = asyncio.run_coroutine_threadsafe(self._begin(), loop).result(2 * OPEN_WITHIN_SECONDS), loop
+            try:
+                self._edge, self._loop = asyncio.run_coroutine_threadsafe(self._begin(), loop).result(2 * OPEN_WITHIN_SECONDS), loop
+            except BaseException:
+                loop.call_soon_threadsafe(loop.stop)
+                raise
             self._pid = os.getpid()
 
     async def _begin(self) -> Edge:

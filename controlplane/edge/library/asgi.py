@@ -1,8 +1,8 @@
 """A middleware for ASGI applications: nothing reaches the application that the edge does not admit.
 
 ``scope["admission"]`` holds the verdict (tenant, key, scopes). Limits' headers are on every answer, admitted or refused, and a tenant's limit of
-requests in flight holds from the first byte of a request to the last of its answer. Refusals are problem documents (RFC 9457). Websockets are
-admitted as one request for as long as they live. Source of the protocol: ASGI 3.0 (https://asgi.readthedocs.io/en/latest/specs/main.html).
+requests in flight holds from the first byte of a request to the last of its answer, for a minute at most: then it counts as ended, though it may
+go on. Refusals are problem documents (RFC 9457). Websockets are admitted as one request, for as long as they live. Source of the protocol: ASGI 3.0 (https://asgi.readthedocs.io/en/latest/specs/main.html).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 OPEN_WITHIN_SECONDS = 5.0
+KEY_HEADERS = frozenset({b"authorization", b"x-api-key"})
 _REFUSALS = {
     Code.NOT_FOUND: (401, "unauthenticated", "Valid credentials are needed"),
     Code.EXPIRED: (401, "unauthenticated", "Valid credentials are needed"),
@@ -88,10 +89,13 @@ class AdmissionMiddleware:
             await edge.judge.give_back(verdict.tenant_id, verdict.key_id, ask.lease_id)
 
     def _ask_of(self, scope: Scope) -> Ask:
-        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        text = key_in(headers.get(b"authorization", ""), headers.get(b"x-api-key", ""))
+        found = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"] if name.lower() in KEY_HEADERS]
+        keys = dict(found)
+        # One that stands twice is none: the application might read the other.
+        text = key_in(keys.get(b"authorization", ""), keys.get(b"x-api-key", "")) if len(keys) == len(found) else ""
         address = (scope.get("client") or ("",))[0]
-        return Ask(text.encode("latin-1"), self._cost_of(scope), self._scopes_of(scope), address, secrets.token_urlsafe(12))
+        cost = max(1, self._cost_of(scope))
+        return Ask(text.encode("latin-1"), cost, self._scopes_of(scope), address, secrets.token_urlsafe(12))
 
     async def _refuse(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -110,9 +114,10 @@ class AdmissionMiddleware:
         await send({"type": "http.response.body", "body": json.dumps(problem).encode()})
 
     async def _edge(self) -> Edge:
-        if self._opening is None:
-            self._opening = asyncio.get_running_loop().create_task(self._open())
-        return await asyncio.shield(self._opening)
+        opening = self._opening
+        if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
+            opening = self._opening = asyncio.get_running_loop().create_task(self._open())
+        return await asyncio.shield(opening)
 
     async def _open(self) -> Edge:
         edge = self._make_edge()

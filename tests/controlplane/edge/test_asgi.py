@@ -12,6 +12,7 @@ import pytest
 
 from controlplane.edge.edge import Edge
 from controlplane.edge.library.asgi import AdmissionMiddleware
+from controlplane.edge.line import Line
 from tests.controlplane.edge.world import NARROW, PEPPERS, WIDE, Holder, Platform
 
 
@@ -44,7 +45,9 @@ class Courses:
 Answer = tuple[int, dict[str, str], bytes]
 
 
-async def call(middleware: AdmissionMiddleware, text: str = "", path: str = "/courses", kind: str = "http") -> Answer:
+async def call(
+    middleware: AdmissionMiddleware, text: str = "", path: str = "/courses", kind: str = "http", extra: Any = ()
+) -> Answer:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -54,6 +57,7 @@ async def call(middleware: AdmissionMiddleware, text: str = "", path: str = "/co
         return {"type": f"{kind}.connect"}
 
     headers = [(b"authorization", f"Bearer {text}".encode())] if text else []
+    headers += extra
     await middleware({"type": kind, "path": path, "headers": headers, "client": ("192.0.2.7", 4711)}, receive, send)
     first = sent[0]
     lines = {name.decode(): value.decode() for name, value in first.get("headers", ())}
@@ -132,6 +136,76 @@ def test_a_slot_comes_back_from_an_application_that_failed(platform: Platform) -
                 await call(middleware, acme.text)
             application.fails = False
             assert (await call(middleware, acme.text))[0] == 200
+
+    behind(platform, story)
+
+
+def test_a_request_costs_no_less_than_one(platform: Platform) -> None:
+    acme = Holder(replace(NARROW, burst=2))
+    platform.build(acme)
+
+    async def story(middleware: AdmissionMiddleware, application: Courses) -> None:
+        assert [(await call(middleware, acme.text))[0] for _ in range(4)] == [200, 200, 429, 429]
+
+    behind(platform, story, cost_of=lambda scope: -1_000)
+
+
+def test_a_slot_comes_back_from_a_caller_who_left_while_it_was_asked_for(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme = Holder(replace(WIDE, concurrency=1))
+    platform.build(acme)
+
+    async def story(middleware: AdmissionMiddleware, application: Courses) -> None:
+        assert (await call(middleware, acme.text))[0] == 200
+        run = Line.run
+
+        async def run_late(line: Line, *given: Any) -> Any:
+            reply = await run(line, *given)
+            await asyncio.sleep(0.05)
+            return reply
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Line, "run", run_late)
+            leaving = asyncio.ensure_future(call(middleware, acme.text))
+            await asyncio.sleep(0.03)
+            leaving.cancel()
+            await asyncio.gather(leaving, return_exceptions=True)
+        assert application.reached == [acme.tenant_id]
+        assert (await call(middleware, acme.text))[0] == 200
+
+    behind(platform, story)
+
+
+def test_an_opening_that_failed_is_tried_again(platform: Platform) -> None:
+    acme, failures = Holder(), [LookupError()]
+    platform.build(acme)
+
+    def make() -> Edge:
+        if failures:
+            raise failures.pop()
+        return Edge(platform.url, PEPPERS)
+
+    async def story() -> None:
+        middleware = AdmissionMiddleware(Courses(), make)
+        with pytest.raises(LookupError):
+            await call(middleware, acme.text)
+        assert (await call(middleware, acme.text))[0] == 200
+        assert middleware._opening is not None
+        await (await middleware._opening).close()
+
+    asyncio.run(story())
+
+
+def test_a_key_that_comes_twice_is_none(platform: Platform) -> None:
+    """The application may read the first and the middleware the last."""
+    acme, globex = Holder(), Holder()
+    platform.build(acme, globex)
+
+    async def story(middleware: AdmissionMiddleware, application: Courses) -> None:
+        twice = [(b"x-api-key", acme.text.encode()), (b"X-Api-Key", globex.text.encode())]
+        assert (await call(middleware, extra=twice))[0] == 401
+        assert application.reached == []
 
     behind(platform, story)
 

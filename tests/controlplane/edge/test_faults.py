@@ -16,6 +16,7 @@ from controlplane.edge import judge as judging
 from controlplane.edge.asking import Trouble
 from controlplane.edge.edge import Edge
 from tenants.keys.codes import Code
+from tenants.limits.projection import Kind, Standing
 from tests.controlplane.edge.world import OPEN, WIDE, Holder, Platform, answer, edge_on, until
 from tests.services import HeldPort, Valkey
 
@@ -254,5 +255,39 @@ def test_redis_that_refuses_is_not_a_reason_to_admit(platform: Platform, valkey:
             assert (verdict.is_admitted, bool(verdict.trouble)) == (False, True)
             platform.board._redis.config_set("maxmemory", "0")
             assert (await answer(edge, acme)).is_admitted
+
+    asyncio.run(story())
+
+
+def test_an_open_tier_has_its_limits_while_redis_refuses(platform: Platform, valkey: Valkey) -> None:
+    """Redis is heard, and takes nothing: each request fails there anew, and none may begin the limits anew."""
+    acme = Holder(replace(OPEN, rate_per_second=1, burst=5, quota_per_day=1_000))
+    platform.build(acme)
+
+    async def story() -> None:
+        async with edge_on(platform.url, bound_seconds=BOUND) as edge:
+            assert (await answer(edge, acme)).is_admitted
+            platform.board._redis.config_set("maxmemory", "1mb")
+            platform.board._redis.config_set("maxmemory-policy", "noeviction")
+            verdicts = [await answer(edge, acme) for _ in range(20)]
+            assert sum(one.is_admitted for one in verdicts) == 5
+            assert verdicts[-1].code is Code.RATE_LIMITED
+
+    asyncio.run(story())
+
+
+def test_a_change_that_was_heard_and_could_not_be_read_counts_while_redis_is_away(platform: Platform, valkey: Valkey) -> None:
+    acme, globex = Holder(OPEN), Holder(WIDE)
+
+    async def story() -> None:
+        async with both_known(platform, globex, acme) as edge:
+            acme.standing = Standing.HALTED
+            records = acme.records(platform.board.draw_stamp())
+            platform.board.write({name: record for name, record in records.items() if name[0] is Kind.TENANT})
+            await until(lambda: len(edge.known.tenants) == 1, within_seconds=1)
+            killed(valkey)
+            await until(lambda: not edge.hearing.is_heard(), within_seconds=BOUND + SLACK)
+            verdict = await answer(edge, acme)
+            assert (verdict.is_admitted, verdict.trouble) == (False, Trouble.UNHEARD)
 
     asyncio.run(story())

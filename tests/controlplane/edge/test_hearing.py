@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
 from controlplane.edge.asking import Trouble
+from controlplane.edge.judge import PATIENCE_SECONDS
 from tenants.limits.board import CHANGED, EPOCH
 from tenants.usage.batches import unpack
 from tenants.usage.tally import STREAM
@@ -35,6 +37,52 @@ def test_a_pointer_that_means_nothing_is_no_projection_and_does_not_deafen_for_e
             platform.build(acme)
             await until(edge.hearing.is_heard, within_seconds=3)
             assert (await answer(edge, acme)).is_admitted
+
+    asyncio.run(story())
+
+
+def test_a_process_that_was_stopped_hears_again_before_it_refuses(platform: Platform) -> None:
+    """Whoever came while it stood still must not get its 503s: Redis was there all the time."""
+    acme = Holder()
+    platform.build(acme)
+
+    async def story() -> None:
+        async with edge_on(platform.url, bound_seconds=BOUND) as edge:
+            assert (await answer(edge, acme)).is_admitted
+            heard_at = edge.hearing.heard_at
+            await until(lambda: edge.hearing.heard_at != heard_at, within_seconds=1)
+            time.sleep(2 * BOUND)  # the loop stands still
+            assert not edge.hearing.is_heard()
+            assert (await answer(edge, acme)).is_admitted
+
+    asyncio.run(story())
+
+
+def test_an_epoch_that_is_swapped_in_refuses_nobody(platform: Platform) -> None:
+    """Between the swap and the next beat a reading finds an epoch that it does not know."""
+    holders = [Holder() for _ in range(5)]
+    platform.build(*holders)
+
+    async def story() -> None:
+        async with edge_on(platform.url, bound_seconds=BOUND) as edge:
+            for holder in holders:
+                platform.build(*holders)
+                assert (await answer(edge, holder)).is_admitted
+
+    asyncio.run(story())
+
+
+def test_nobody_waits_for_a_projection_that_is_not_built(platform: Platform) -> None:
+    acme = Holder()
+    platform.build(acme)
+
+    async def story() -> None:
+        async with edge_on(platform.url, bound_seconds=BOUND) as edge:
+            platform.board._redis.flushall()
+            await until(lambda: not edge.hearing.is_heard(), within_seconds=2)
+            begun = time.monotonic()
+            assert (await answer(edge, acme)).trouble is Trouble.UNBUILT
+            assert time.monotonic() - begun < PATIENCE_SECONDS / 2
 
     asyncio.run(story())
 

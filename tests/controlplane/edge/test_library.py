@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -85,6 +86,44 @@ def test_a_fork_begins_anew(platform: Platform, admission: Admission) -> None:
     with os.fdopen(read, "rb") as told:
         assert told.read() == b"True"
     os.waitpid(child, 0)
+
+
+def test_a_fork_while_another_thread_opens_does_not_wait_for_it(platform: Platform, admission: Admission) -> None:
+    acme = Holder()
+    platform.build(acme)
+    with admission._opening:  # as another thread would hold it, which is not there after the fork
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                signal.alarm(4)
+                os.write(write, str(admission.admit(acme.text).is_admitted).encode())
+            finally:
+                os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as told:
+        assert told.read() == b"True"
+    os.waitpid(child, 0)
+
+
+def test_what_cannot_be_opened_leaves_no_threads(platform: Platform) -> None:
+    admission = Admission(platform.url, PEPPERS, nonsense=True)
+    for _ in range(3):
+        with pytest.raises(TypeError):
+            admission.admit(Holder().text)
+    give_up_at = time.monotonic() + 2
+    while any(thread.name == "admission" for thread in threading.enumerate()):
+        assert time.monotonic() < give_up_at
+        time.sleep(0.01)
+
+
+def test_a_cost_below_nothing_is_no_gift(platform: Platform, admission: Admission) -> None:
+    acme = Holder(replace(NARROW, burst=2))
+    platform.build(acme)
+    admission.admit(acme.text)
+    with pytest.raises(ValueError, match="cost"):
+        admission.admit(acme.text, cost=-1_000)
+    assert [admission.admit(acme.text).is_admitted for _ in range(3)] == [True, False, False]
 
 
 def test_requests_in_flight_are_given_back(platform: Platform, admission: Admission) -> None:

@@ -258,6 +258,27 @@ def test_one_builds_at_a_time_and_what_was_there_before_is_removed(key: ApiKey, 
     assert left == set()
 
 
+def test_who_still_removes_what_was_before_leaves_a_later_epoch_alone(
+    key: ApiKey, board: Board, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removing takes a while; Redis may be flushed in it, and somebody else may have built again."""
+    projecting.ensure()
+    clean_redis.delete(EPOCH)
+    build = board.begin()
+    assert build is not None
+    scan = board._redis.scan_iter
+
+    def scan_late(**given: Any) -> Iterator[bytes]:
+        monkeypatch.undo()
+        clean_redis.flushdb()
+        assert projecting.ensure() is True
+        yield from scan(**given)
+
+    monkeypatch.setattr(board._redis, "scan_iter", scan_late)
+    board.finish(build)
+    assert known(version_of(key)) is not None
+
+
 def test_of_two_writers_the_later_stamp_wins_in_either_order(board: Board) -> None:
     build = board.begin()
     assert build is not None
