@@ -15,7 +15,7 @@ from typing import Any
 
 from controlplane.edge import problems
 from controlplane.edge.asking import Ask, Verdict
-from controlplane.edge.edge import Edge
+from controlplane.edge.edge import OPEN_WITHIN_SECONDS, Edge
 from controlplane.edge.library.presented import key_in
 from tenants.limits.headers import headers_of
 
@@ -24,7 +24,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-OPEN_WITHIN_SECONDS = 5.0
 
 
 class AdmissionMiddleware:
