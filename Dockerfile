@@ -1,13 +1,17 @@
 # syntax=docker/dockerfile:1
 #
-# The API server, the console and the worker: one image, three commands (below). Linted by `make check`; it has NOT been built where it
+# Web server, worker, clock and admission edge: one image, four commands (below). Linted by `make check`; it has NOT been built where it
 # was written, because no container engine is available there. Treat the first build as its first test.
 #
 #   docker build --build-arg REVISION="$(git rev-parse HEAD)" -t controlplane .
 #   docker run --read-only --tmpfs /tmp --env-file production.env -p 8000:8000 controlplane                      # web
 #   docker run --read-only --tmpfs /tmp --env-file production.env controlplane celery -A controlplane worker     # worker
 #   docker run --read-only --tmpfs /tmp --env-file production.env controlplane celery -A controlplane beat --schedule /tmp/beat
+#   docker run --read-only --tmpfs /tmp --env-file edge.env -p 8100:8100 --ulimit nofile=65536 --no-healthcheck controlplane python -m controlplane.edge
 #   docker run --rm --read-only --tmpfs /tmp --env-file production.env controlplane python manage.py migrate     # once a release
+#
+# The edge listens on loopback unless CONTROLPLANE_EDGE_ADDRESS=0.0.0.0 stands in edge.env, which needs no more than docs/operations.md
+# says; probe its /readyz, since the image's health check is the web server's. 8101 is its operators' port.
 #
 # The root file system may be read-only: nothing is written but /tmp. The image holds no secret and no state. Pin the base by digest in
 # your own registry; a tag is only a name.
@@ -38,7 +42,7 @@ WORKDIR /app
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp \
     CONTROLPLANE_ENVIRONMENT=production CONTROLPLANE_STATE_DIR=/tmp/state
 USER 10001:10001
-EXPOSE 8000
+EXPOSE 8000 8100
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/livez', timeout=2)"]
 CMD ["gunicorn", "controlplane.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "8", "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--graceful-timeout", "20", "--max-requests", "20000", "--max-requests-jitter", "2000"]

@@ -1,4 +1,4 @@
-"""What the API's reference pages are made of: its problems, and its paths with the scopes that they need. Read from the code."""
+"""What the reference pages are made of: the problems of API and edge, and the API's paths with the scopes that they need. Read from the code."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 
 from controlplane.api import problems
 from controlplane.api.scopes import Scope
+from controlplane.edge import problems as edge
 from core.errors import DomainError
 
 SEARCHED = ("core", "tenants", "provisioning", "controlplane.api")
@@ -53,7 +54,16 @@ def list_kinds() -> list[Kind]:
         ours = ours or error in problems.UNAVAILABLE
         if ours and not error.__module__.startswith(NOT_ANSWERED) and "code" in vars(error):
             found.setdefault(error.code, Kind(error.code, error.title, error.status, _plain(inspect.getdoc(error) or "")))
+    for kind in edge_kinds():
+        explained = f"At the [edge](edge.md): {kind.explanation}" if kind.explanation else ""
+        of_api = found[kind.slug].explanation if kind.slug in found else ""
+        found[kind.slug] = Kind(kind.slug, kind.title, kind.status, f"{of_api} {explained}".strip())
     return sorted(found.values(), key=lambda kind: (kind.status, kind.code))
+
+
+def edge_kinds() -> list[edge.Kind]:
+    """Give every kind of problem of the admission edge."""
+    return [kind for kind in vars(edge).values() if isinstance(kind, edge.Kind)]
 
 
 def list_rules() -> list[Rule]:
@@ -82,10 +92,11 @@ def problems_markdown() -> str:
     lines = [
         "# Problems",
         "",
-        "Every error of the API is a problem document (RFC 9457, `application/problem+json`) with `type`, `title`, `status`, `detail`,",
-        "`instance`, `request_id` and, where fields are at fault, `errors`. `type` is the address of this page with the kind's name after",
-        "the `#`; match on it and on `status`, not on words. Each entry of `errors` has `detail`, `code` and either `pointer` (a JSON pointer",
-        "into the body) or `parameter` (a name in the query). Quote `request_id` when you ask about one: the logs are kept under it.",
+        "Every error of the API and of the admission edge is a problem document (RFC 9457, `application/problem+json`) with `type`, `title`,",
+        "`status`, `detail`, `instance` (not at the edge: a path may hold a key), `request_id` and, where fields are at fault, `errors`.",
+        "`type` is the address of this page with the kind's name after the `#`; match on it and on `status`, not on words. Each entry of",
+        "`errors` has `detail` and either `pointer` (a JSON pointer into the body) or `parameter` (a name in the query), and `code` in the",
+        "API's. Quote `request_id` when you ask about one: the logs are kept under it.",
         "",
         "This page is written by `manage.py api_docs` from the code, and held to it by a test.",
         "",

@@ -136,7 +136,7 @@ class QuotaExceededError(DomainError):
     """
 
     code = "quota-exceeded"
-    title = "Too many requests"
+    title = "A limit was reached"
     status = 429
     retryable = True
     retry_after_seconds = 1

@@ -15,6 +15,9 @@ from controlplane.edge.known import MOST_KEYS, Known
 from controlplane.edge.lookups import Lookups
 from tenants.usage.tally import Tally
 
+OPEN_WITHIN_SECONDS = 5.0
+"""How long whoever opens an edge waits for a projection, before it serves without one."""
+
 
 class Edge:
     """One process's edge, for one event loop: ``judge`` answers, ``hearing`` says whether it knows, ``tally`` counts.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from controlplane.edge.asking import Counting, Judging, Listening
 from controlplane.edge.configuration import Configuration
-from controlplane.edge.edge import Edge
+from controlplane.edge.edge import OPEN_WITHIN_SECONDS, Edge
 
 
 async def _nothing() -> None:
@@ -24,7 +24,6 @@ class Parts:
     close: Callable[[], Awaitable[None]] = _nothing
 
 
-OPEN_WITHIN_SECONDS = 5.0
 Opening = Callable[[Configuration], Awaitable[Parts]]
 
 

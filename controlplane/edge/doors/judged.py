@@ -18,16 +18,6 @@ from tenants.limits.costs import Costs
 
 VALID, NOT_FOUND = Code.VALID, Code.NOT_FOUND
 LIMITED = frozenset({Code.RATE_LIMITED, Code.USAGE_EXCEEDED})
-KINDS = {
-    Code.NOT_FOUND: kinds.UNAUTHENTICATED,
-    Code.EXPIRED: kinds.UNAUTHENTICATED,
-    Code.DISABLED: kinds.FORBIDDEN,
-    Code.FORBIDDEN: kinds.FORBIDDEN,
-    Code.INSUFFICIENT_PERMISSIONS: kinds.INSUFFICIENT,
-    Code.RATE_LIMITED: kinds.EXCEEDED,
-    Code.USAGE_EXCEEDED: kinds.EXCEEDED,
-}
-"""What a refusal is where a status must say it."""
 UNKNOWABLE = "The edge cannot say now whether this may go on."
 
 
@@ -94,7 +84,7 @@ class JudgedDoor:
         if verdict.trouble:
             return self.premises.problems.answer(kinds.BUSY, request, UNKNOWABLE)
         lines = verdict.limiting.lines if verdict.limiting is not None else b""
-        return self.premises.problems.answer(KINDS[verdict.code], request, lines=lines)
+        return self.premises.problems.answer(kinds.REFUSALS[verdict.code], request, lines=lines)
 
 
 class Hidden(JudgedDoor):

@@ -15,7 +15,7 @@ from controlplane.edge import problems as kinds
 from controlplane.edge.asking import Ask, Counting, Verdict
 from controlplane.edge.doors import fields
 from controlplane.edge.doors.envelopes import Envelopes
-from controlplane.edge.doors.judged import KINDS, LIMITED, NOT_FOUND, UNKNOWABLE, VALID, JudgedDoor, Premises
+from controlplane.edge.doors.judged import LIMITED, NOT_FOUND, UNKNOWABLE, VALID, JudgedDoor, Premises
 from controlplane.edge.problems import ProblemError
 from controlplane.edge.requests import Request
 from tenants.keys.codes import Code
@@ -145,7 +145,7 @@ class RatelimitDoor(UnkeyDoor):
         if verdict.trouble:
             return self._envelopes.error(request, kinds.BUSY, UNKNOWABLE)
         lines = verdict.limiting.lines if verdict.code in LIMITED and verdict.limiting is not None else b""
-        return self._envelopes.error(request, KINDS[verdict.code], lines=lines)
+        return self._envelopes.error(request, kinds.REFUSALS[verdict.code], lines=lines)
 
     async def _limit(self, request: Request, verdict: Verdict) -> bytes:
         found = fields.read_object(request)

@@ -14,11 +14,10 @@ from concurrent.futures import TimeoutError as Late
 from typing import Any
 
 from controlplane.edge.asking import Ask, Trouble, Verdict
-from controlplane.edge.edge import Edge
+from controlplane.edge.edge import OPEN_WITHIN_SECONDS, Edge
 from tenants.keys.codes import Code
 
 LONGEST_SECONDS = 2.0
-OPEN_WITHIN_SECONDS = 5.0
 
 
 class Admission:

@@ -2,7 +2,8 @@
 
 ``scope["admission"]`` holds the verdict (tenant, key, scopes). Limits' headers are on every answer, admitted or refused, and a tenant's limit of
 requests in flight holds from the first byte of a request to the last of its answer, for a minute at most: then it counts as ended, though it may
-go on. Refusals are problem documents (RFC 9457). Websockets are admitted as one request, for as long as they live. Source of the protocol: ASGI 3.0 (https://asgi.readthedocs.io/en/latest/specs/main.html).
+go on. Refusals are problem documents (RFC 9457). Websockets are admitted as one request, for as long as they live. Source of the protocol:
+ASGI 3.0 (https://asgi.readthedocs.io/en/latest/specs/main.html).
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import secrets
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
+from controlplane.edge import problems
 from controlplane.edge.asking import Ask, Verdict
-from controlplane.edge.edge import Edge
+from controlplane.edge.edge import OPEN_WITHIN_SECONDS, Edge
 from controlplane.edge.library.presented import key_in
-from tenants.keys.codes import Code
 from tenants.limits.headers import headers_of
 
 Scope = MutableMapping[str, Any]
@@ -24,18 +25,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-OPEN_WITHIN_SECONDS = 5.0
 KEY_HEADERS = frozenset({b"authorization", b"x-api-key"})
-_REFUSALS = {
-    Code.NOT_FOUND: (401, "unauthenticated", "Valid credentials are needed"),
-    Code.EXPIRED: (401, "unauthenticated", "Valid credentials are needed"),
-    Code.DISABLED: (403, "forbidden", "Not allowed"),
-    Code.FORBIDDEN: (403, "forbidden", "Not allowed"),
-    Code.INSUFFICIENT_PERMISSIONS: (403, "insufficient-scope", "The key lacks a scope"),
-    Code.RATE_LIMITED: (429, "quota-exceeded", "A limit was reached"),
-    Code.USAGE_EXCEEDED: (429, "quota-exceeded", "A limit was reached"),
-}
-_BUSY = (503, "busy", "Admission cannot be decided at the moment")
 
 
 class AdmissionMiddleware:
@@ -102,15 +92,20 @@ class AdmissionMiddleware:
             await receive()
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted, servers make 403 of it
             return
-        status, slug, title = _BUSY if verdict.trouble else _REFUSALS[verdict.code]
-        problem = {"type": f"{self._problems_url}#{slug}", "title": title, "status": status, "code": verdict.code.value}
+        kind = problems.BUSY if verdict.trouble else problems.REFUSALS[verdict.code]
+        problem = {
+            "type": f"{self._problems_url}#{kind.slug}",
+            "title": kind.title,
+            "status": kind.status,
+            "code": verdict.code.value,
+        }
         lines = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store"), *_lines_of(verdict)]
         if verdict.trouble:
             problem.pop("code")
             lines.append((b"retry-after", b"1"))
-        if status == 401:
+        if kind is problems.UNAUTHENTICATED:
             lines.append((b"www-authenticate", b"Bearer"))
-        await send({"type": "http.response.start", "status": status, "headers": lines})
+        await send({"type": "http.response.start", "status": kind.status, "headers": lines})
         await send({"type": "http.response.body", "body": json.dumps(problem).encode()})
 
     async def _edge(self) -> Edge:

@@ -12,10 +12,11 @@ from django.conf import settings
 from django.core.management import call_command
 from drf_spectacular.validation import validate_schema
 
-from controlplane.api import catalogue
+from controlplane.api import catalogue, problems
 from controlplane.api.management.commands.api_docs import PAGES
 from controlplane.api.scopes import Scope
 from controlplane.api.views import base
+from core.errors import DomainError
 
 RULES = {
     ("GET", "/api/v1/tiers"): "tiers:read",
@@ -108,6 +109,26 @@ def test_methods_and_rules_agree() -> None:
         view: Any = pattern.callback.view_class  # type: ignore[union-attr]
         written = {name.upper() for name in ("get", "post", "put", "patch", "delete") if hasattr(view, name)}
         assert written == set(view.scopes), view
+
+
+def test_the_edges_problems_are_explained_where_their_types_point() -> None:
+    page = (settings.BASE_DIR / "docs/problems.md").read_text()
+    kinds = catalogue.edge_kinds()
+    assert len(kinds) >= 17
+    for kind in kinds:
+        section = page.partition(f"\n## {kind.slug}\n")[2].partition("\n## ")[0]
+        assert section.strip().startswith(f"**{kind.status} {kind.title}.**"), kind.slug
+        assert section.strip().endswith(kind.explanation), kind.slug
+        assert kind.explanation or "edge" not in section, kind.slug
+
+
+def test_a_kind_that_api_and_edge_share_is_one_kind() -> None:
+    for package in catalogue.SEARCHED:
+        catalogue._import_all(package)
+    of_api = {error.code: (error.title, error.status) for error in problems.subclasses_of(DomainError) if "code" in vars(error)}
+    shared = {kind.slug: (kind.title, kind.status) for kind in catalogue.edge_kinds() if kind.slug in of_api}
+    assert len(shared) >= 12
+    assert shared == {slug: of_api[slug] for slug in shared}
 
 
 @pytest.mark.parametrize("name", PAGES)
