@@ -1,7 +1,7 @@
 """Tokens of a tenant's limits, drawn ahead: a busy tenant costs Redis almost nothing, a quiet one a single question.
 
 A lease holds tokens that are already charged, so none is ever granted twice, however many processes draw. The error is on the side of refusing:
-tokens that were drawn and not used within a tenth of a second lapse. Of rates they are lost; of quotas they are given back with the next draw.
+tokens that were drawn and not used within a quarter of a second lapse. Of rates they are lost; of quotas they are given back with the next draw.
 How many are drawn at once doubles while a tenant uses them up in time, and halves when it does not. A refusal is remembered until waiting
 would help, a second at most, so that a flood costs Redis nothing either.
 """
@@ -18,9 +18,9 @@ from tenants.limits.effective import KeyLimits, Limits
 from tenants.limits.headers import template_of
 from tenants.limits.spending import Bill, Drawn, Periods, Returned
 
-LAPSE_SECONDS = 0.1
+LAPSE_SECONDS = 0.25
 MOST = 1_024
-"""Tokens in one lease at most: what one process may keep from the others for a tenth of a second."""
+"""Tokens in one lease at most: what one process may keep from the others for a quarter of a second."""
 REMEMBERED_SECONDS = 1.0
 MOST_RETURNED = 8
 """Lapsed leases that are remembered to be given back: more than one only when limits change faster than anybody asks."""
