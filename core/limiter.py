@@ -51,6 +51,6 @@ class Limiter:
         return gcra.read_reply(reply)
 
 
-def connect(url: str) -> Redis:
+def connect(url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> Redis:
     """Give a client for the Redis at ``url`` (``redis://``, ``rediss://`` or ``unix://``), with short time-outs and no retries of its own."""
-    return Redis.from_url(url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=Retry(NoBackoff(), 0))
+    return Redis.from_url(url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, retry=Retry(NoBackoff(), 0))

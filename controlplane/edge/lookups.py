@@ -93,7 +93,7 @@ class Lookups:
         return KnownKey(names, now + UNKNOWN_SECONDS)
 
     async def _complete(self, names: Sequence[bytes], found: KeyRecord, scopes_id: bytes, now: float) -> KnownKey:
-        """Put tenant and scopes to a record; what is incomplete admits nobody, and is read again soon."""
+        """Put tenant and scopes to a record; without its tenant nobody is admitted, without its words it has no scopes; both are read again soon."""
         name = Kind.TENANT.value + projection.pack_id(found.tenant_id)
         tenant, words = self._known.find_tenant(name, now), self._words.get(scopes_id)
         if scopes_id == projection.NO_SCOPES:

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from core.limiter import connect
 from tenants.limits import putting_back, scripts
 from tenants.limits.projection import EPOCH_BYTES, PREFIX, SIZES, WEIGHTS, Kind, epoch_in, name_of
 
@@ -65,8 +64,7 @@ class Board:
     @classmethod
     def from_url(cls, url: str) -> Board:
         """Give the board on the Redis at ``url``, with short time-outs."""
-        timeout = TIMEOUT_SECONDS
-        return cls(Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)))
+        return cls(connect(url, timeout_seconds=TIMEOUT_SECONDS))
 
     def epoch(self) -> bytes | None:
         """Give the epoch that holds, None when the projection must be rebuilt."""

@@ -106,7 +106,7 @@ def _build(to: Board, build: Build) -> int:
     for ids in _batches(Tenant.objects.exclude(state=TenantState.CLOSED)):
         stamp = to.draw_stamp()
         written += to.write_in(build.epoch, _tenants_of(Tenant.objects.filter(pk__in=ids), stamp))
-        to.put_back(ids, timezone.now())  # before the epoch holds: until then no edge asks the limits
+        to.put_back(ids, timezone.now())  # before the epoch holds; after a flush an edge may ask for a second more
         to.hold(build)
     for ids in _batches(KeyVersion.objects.filter(stage__in=VERIFYING)):
         stamp = to.draw_stamp()

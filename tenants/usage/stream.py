@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from core.limiter import connect
 from tenants.usage.tally import FIELD, MOST_WAITING, STREAM, Batch
 
 REFUSED = f"{STREAM}:refused"
@@ -36,8 +35,7 @@ class Stream:
     @classmethod
     def from_url(cls, url: str) -> Stream:
         """Give the stream in the Redis at ``url``, with short time-outs."""
-        timeout = TIMEOUT_SECONDS
-        return cls(Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)))
+        return cls(connect(url, timeout_seconds=TIMEOUT_SECONDS))
 
     def add(self, batch: Batch) -> None:
         """Add a batch, as every edge process does."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from controlplane.edge import problems as kinds
 from controlplane.edge.asking import Ask, Verdict
-from controlplane.edge.doors.judged import LIMITED, VALID, JudgedDoor, Premises
+from controlplane.edge.doors.judged import JudgedDoor, Premises
 from controlplane.edge.problems import ProblemError
 from controlplane.edge.requests import Request
 
@@ -33,11 +33,9 @@ class EndpointsDoor(JudgedDoor):
 
     def say(self, request: Request, verdict: Verdict) -> bytes:
         """The addresses, or the refusal."""
-        self.count(request, verdict)
-        if verdict.trouble or verdict.code in LIMITED:
-            return self.problem(request, verdict)
-        if verdict.code is not VALID:
-            return self.premises.problems.answer(kinds.UNAUTHENTICATED, request)
+        refusal = self.refusal(request, verdict)
+        if refusal is not None:
+            return refusal
         told = {name: address.replace(TENANT, verdict.tenant_id) for name, address in self._endpoints.items()}
         body = json.dumps({"tenant": verdict.tenant_id, "endpoints": told}, separators=(",", ":")).encode()
         return b"HTTP/1.1 200 OK\r\n%b%b%bContent-Length: %d\r\n\r\n%b" % (

@@ -86,6 +86,13 @@ class JudgedDoor:
         lines = verdict.limiting.lines if verdict.limiting is not None else b""
         return self.premises.problems.answer(kinds.REFUSALS[verdict.code], request, lines=lines)
 
+    def refusal(self, request: Request, verdict: Verdict) -> bytes | None:
+        """Count a verdict and give what those hear to whom a path says nothing: the same 401 for every key that is not good; None for a good one."""
+        self.count(request, verdict)
+        if verdict.trouble or verdict.code in LIMITED:
+            return self.problem(request, verdict)
+        return self.premises.problems.answer(kinds.UNAUTHENTICATED, request) if verdict.code is not VALID else None
+
 
 class Hidden(JudgedDoor):
     """Says that a path is not there, or a method not its own, to callers with a good key; to all others that credentials are needed."""
@@ -105,9 +112,5 @@ class Hidden(JudgedDoor):
 
     def say(self, request: Request, verdict: Verdict) -> bytes:
         """The same 401 for every key that is not good, whatever is wrong with it."""
-        self.count(request, verdict)
-        if verdict.trouble or verdict.code in LIMITED:
-            return self.problem(request, verdict)
-        if verdict.code is not VALID:
-            return self.premises.problems.answer(kinds.UNAUTHENTICATED, request)
-        return self.premises.problems.answer(self._kind, request, lines=self._lines)
+        refusal = self.refusal(request, verdict)
+        return refusal if refusal is not None else self.premises.problems.answer(self._kind, request, lines=self._lines)

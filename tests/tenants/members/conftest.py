@@ -1,4 +1,4 @@
-"""Two tenants with people, as rows; nothing here speaks to AWS."""
+"""People of the two tenants, as rows; nothing here speaks to AWS."""
 
 from __future__ import annotations
 
@@ -9,22 +9,6 @@ import pytest
 if TYPE_CHECKING:
     from tenants.members.models import Member
     from tenants.models import Tenant
-
-
-@pytest.fixture
-def acme(db: None) -> Tenant:
-    from tests.cast import ready_cell
-    from tests.tenants.keys.world import new_tenant
-
-    return new_tenant(ready_cell(), "acme")
-
-
-@pytest.fixture
-def globex(db: None) -> Tenant:
-    from tests.cast import ready_cell
-    from tests.tenants.keys.world import new_tenant
-
-    return new_tenant(ready_cell(), "globex", tier="premium")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Two tenants as rows, and a key of the first; nothing here speaks to AWS."""
+"""Two of the cast as rows, and a key of the first; nothing here speaks to AWS."""
 
 from __future__ import annotations
 
