@@ -35,8 +35,12 @@ class Ask:
     lease_id: str = ""
 
 
-Template = Callable[[Decision], tuple[bytes, tuple[int, ...]]]
+Template = Callable[[Decision], "Shape"]
 """Gives a text with ``%d`` where something of a limit remains, and how much does in this decision: what a lease still holds is added to each."""
+
+
+Shape = tuple[bytes, tuple[int, ...]]
+"""What a :data:`Template` gives."""
 
 
 class Limiting(Protocol):
@@ -76,6 +80,31 @@ class Verdict:
         return self.code is Code.VALID and not self.trouble
 
 
+class Said(Protocol):
+    """What was said of the limits at one moment; another object for each moment."""
+
+    def shape(self, template_of: Template) -> Shape:
+        """The decision in a shape, made once."""
+
+
+class Passing(Protocol):
+    """A question that was admitted, to be put again (:class:`controlplane.edge.passes.Pass`)."""
+
+    @property
+    def snapshot(self) -> Said:
+        """What was said of the limits when the tokens were drawn that are taken now."""
+
+    @property
+    def who(self) -> Verdict:
+        """The verdict without the limits."""
+
+    def take(self) -> int | None:
+        """Admit it once more, counted, and give what is left in the lease; None when the judge must be asked."""
+
+    def verdict(self, left: int) -> Verdict:
+        """The whole verdict, with so much left in the lease."""
+
+
 class Judging(Protocol):
     """What doors need of the judge (:class:`controlplane.edge.judge.Judge`)."""
 
@@ -84,6 +113,9 @@ class Judging(Protocol):
 
     async def decide(self, ask: Ask) -> Verdict:
         """Answer, and ask Redis where that is needed. Never raises for a Redis that is away: that is a verdict's ``trouble``."""
+
+    def passing(self, ask: Ask) -> Passing | None:
+        """Give what admits the same question again; None where each must be asked by itself."""
 
     async def give_back(self, tenant_id: str, key_id: str, lease_id: str) -> None:
         """End a request in flight. Repeatable, and harmless for one that has ended."""

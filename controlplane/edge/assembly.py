@@ -33,25 +33,27 @@ class Doors:
         self._badges = Badges(configuration.identity_keys, ticks)
         problems = Problems(base, ticks)
         premises = Premises(parts.judge, ticks, problems, self._badges, self._numbers, configuration.costs)
+        verify, nginx, envoy = VerifyDoor(premises), NginxDoor(premises), EnvoyDoor(premises)
         routes: dict[bytes, Door] = {
             b"/healthz": ProbeDoor(ticks),
             b"/readyz": ProbeDoor(ticks, self.missing),
-            b"/v1/verify": VerifyDoor(premises),
+            b"/v1/verify": verify,
             b"/v1/release": ReleaseDoor(premises),
             b"/v1/endpoints": EndpointsDoor(premises, configuration.endpoints),
-            b"/v1/nginx": NginxDoor(premises),
+            b"/v1/nginx": nginx,
             b"/v2/keys.verifyKey": VerifyKeyDoor(premises, base),
             b"/v2/ratelimit.limit": RatelimitDoor(premises, base, parts.counting),
         }
         self.service = Service(
             routes,
-            {b"/v1/envoy": EnvoyDoor(premises)},
+            {b"/v1/envoy": envoy},
             Hidden(premises),
             bounds=configuration.bounds,
             numbers=self._numbers,
             problems=problems,
             holding=Holding(configuration.held_above, ticks),
             ticks=ticks,
+            repeating=(verify, nginx, envoy),
         )
 
     def missing(self) -> str:
@@ -63,7 +65,7 @@ class Doors:
     def snapshot(self) -> Snapshot:
         """What this process has counted."""
         listening = self._parts.listening
-        sizes = {**listening.sizes(), "identities": len(self._badges)}
+        sizes = {**listening.sizes(), "identities": len(self._badges), "repeats": len(self.service.repeats)}
         service = self.service
         return self._numbers.snapshot(len(service.connections), service.holding.held, sizes, listening.heard_seconds_ago)
 

@@ -25,6 +25,7 @@ from controlplane.edge.known import Known, KnownKey
 from controlplane.edge.leases import Held
 from controlplane.edge.line import AwayError
 from controlplane.edge.lookups import Lookups, UnbuiltError, may_be_a_key
+from controlplane.edge.passes import Pass
 from tenants.facts import FailPolicy
 from tenants.keys import cidrs
 from tenants.keys.codes import Code
@@ -79,6 +80,15 @@ class Judge:
             return Verdict(VALID, key.tenant_id, key.key_id, key.number, key.scopes, Held(lease.snapshot, left))
         refusal = lease.refusal(cost, now)
         return self._limited(key, ask, refusal) if refusal is not None else None
+
+    def passing(self, ask: Ask) -> Pass | None:
+        """Give what admits the same question again; None where its key is not good for it, or each must be asked by itself."""
+        key = self.known.find(ask.text)
+        if key is None or key.tenant is None or key.lease is None or ask.lease_id or not ask.cost:
+            return None
+        if key.code is not VALID or self._fits(key, ask) is not VALID:
+            return None
+        return Pass(self.hearing, self.tally, key, key.tenant, key.lease, ask.cost)
 
     async def decide(self, ask: Ask) -> Verdict:
         """Answer, and ask Redis where that is needed. Never raises for a Redis that is away."""

@@ -21,6 +21,8 @@ from tenants.limits.projection import EPOCH_BYTES, PREFIX, TenantRecord
 from tenants.usage.tally import Count
 
 MOST_KEYS = 100_000
+GONE = float("-inf")
+"""When a key is to be read again of which something has changed: whoever still holds what was known is not to go by it."""
 _PLACE = len(PREFIX) + EPOCH_BYTES
 """Where in a record's name begins what does not hang on the epoch."""
 
@@ -139,6 +141,8 @@ class Known:
         self.line, self.pointer, self.epoch = line, pointer, epoch
         self.changes.begin()
         if epoch is not None:
+            for key in self.keys.values():
+                key.until = GONE
             self.keys.clear()
             self._places.clear()
             for tenant in self.tenants.values():
@@ -200,5 +204,8 @@ class Known:
 
     def _drop(self, place: bytes) -> None:
         known = self.keys.pop(place, None)
-        for name in known.names if known is not None else ():
+        if known is None:
+            return
+        known.until = GONE
+        for name in known.names:
             self._places.pop(name, None)

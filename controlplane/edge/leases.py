@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from controlplane.edge.asking import Template
+from controlplane.edge.asking import Shape, Template
 from tenants.keys.codes import Code
 from tenants.limits.decision import Decision
 from tenants.limits.effective import KeyLimits, Limits
@@ -29,13 +29,13 @@ MOST_RETURNED = 8
 class Snapshot:
     """What was said of the limits at one moment, and the shape of its headers; made once, when asked for, for all requests that live on it."""
 
-    __slots__ = ("_decision", "_source", "_templates", "code", "refused_by")
+    __slots__ = ("_decision", "_shapes", "_source", "code", "refused_by")
 
     def __init__(self, source: Drawn | Decision) -> None:
         self._source = source
         self.code, self.refused_by = source.code, source.refused_by
         self._decision: Decision | None = None
-        self._templates: dict[Template, tuple[bytes, tuple[int, ...]]] = {}
+        self._shapes: dict[Template, Shape] = {}
 
     @property
     def decision(self) -> Decision:
@@ -54,10 +54,15 @@ class Snapshot:
 
     def filled(self, template_of: Template, left: int) -> bytes:
         """Give :meth:`decision_with` in the shape of a template."""
-        made = self._templates.get(template_of)
+        text, numbers = self._shapes.get(template_of) or self.shape(template_of)
+        return text % tuple([number + left for number in numbers])
+
+    def shape(self, template_of: Template) -> Shape:
+        """Give the decision in the shape of a template, with ``%d`` for what remains."""
+        made = self._shapes.get(template_of)
         if made is None:
-            made = self._templates[template_of] = template_of(self.decision)
-        return made[0] % tuple([number + left for number in made[1]])
+            made = self._shapes[template_of] = template_of(self.decision)
+        return made
 
 
 class Held:

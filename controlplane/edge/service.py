@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from controlplane.edge.bounds import Bounds
 from controlplane.edge.holding import Holding
 from controlplane.edge.numbers import Numbers
 from controlplane.edge.problems import Problems
+from controlplane.edge.repeats import RepeatingDoor, Repeats
 from controlplane.edge.requests import Door, Request
 from controlplane.edge.ticks import TURN_SECONDS, Ticks
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 class Service:
     """``routes`` finds a door by its whole target; ``prefixes`` those that answer every path below theirs; ``elsewhere`` answers the rest.
+    Those that are ``repeating`` are not asked to read again what comes again byte for byte.
 
     One timer (:meth:`turn`) looks after all connections: their deadlines are numbers, not timers. ``idle_at`` is that of a connection that has
     all its answers.
@@ -26,11 +28,12 @@ class Service:
 
     def __init__(
         self, routes: Mapping[bytes, Door], prefixes: Mapping[bytes, Door], elsewhere: Door, *, bounds: Bounds, numbers: Numbers,
-        problems: Problems, holding: Holding, ticks: Ticks,
+        problems: Problems, holding: Holding, ticks: Ticks, repeating: Collection[RepeatingDoor] = (),
     ) -> None:  # fmt: skip
         self.routes = dict(routes)
         self._prefixes, self._elsewhere = tuple(prefixes.items()), elsewhere
         self.bounds, self.numbers, self.problems, self.holding, self.ticks = bounds, numbers, problems, holding, ticks
+        self.repeats = Repeats(repeating)
         self.connections: set[Connection] = set()
         self.idle_at = ticks.now + bounds.idle_seconds
         self.is_draining = False
@@ -73,6 +76,7 @@ class Service:
     async def drain(self, within_seconds: float) -> bool:
         """Let what is under way be answered, close what is idle, and cut off the rest when the time is over. Says whether nothing was cut off."""
         self.is_draining = True
+        self.repeats.close()
         for connection in list(self.connections):
             connection.drain()
         give_up_at = self.ticks.read() + within_seconds

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlplane.edge import problems as kinds
-from controlplane.edge.asking import Ask, Judging, Verdict
+from controlplane.edge.asking import Ask, Judging, Passing, Verdict
 from controlplane.edge.identity import Badges
 from controlplane.edge.numbers import TROUBLE, Numbers
 from controlplane.edge.problems import Kind, ProblemError, Problems
@@ -63,6 +63,10 @@ class JudgedDoor:
         if verdict is None:
             return self._later(request, ask)
         return self.say(request, verdict)
+
+    def passing(self, request: Request) -> Passing | None:
+        """See :class:`~controlplane.edge.repeats.RepeatingDoor`."""
+        return self.judge.passing(self.read(request))
 
     async def _later(self, request: Request, ask: Ask) -> bytes:
         return self.say(request, await self.judge.decide(ask))

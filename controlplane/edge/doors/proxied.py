@@ -11,7 +11,9 @@ from controlplane.edge.doors.fields import is_address
 from controlplane.edge.doors.judged import VALID, JudgedDoor, Premises
 from controlplane.edge.doors.terms import NOTHING_SAID, Terms, TermsReader
 from controlplane.edge.problems import ProblemError
+from controlplane.edge.repeats import Repeat
 from controlplane.edge.requests import Request
+from tenants.limits.headers import template_of
 
 
 class ProxiedDoor(JudgedDoor):
@@ -41,6 +43,18 @@ class ProxiedDoor(JudgedDoor):
         if not is_address(address):
             raise self.misled(request, "X-Real-Ip is not an address.")
         return Ask(text, terms[0], terms[1], address)
+
+    def again(self, repeat: Repeat, left: int) -> bytes:
+        """See :class:`~controlplane.edge.repeats.RepeatingDoor`. All of the answer but what remains is made once a second and draw."""
+        snapshot = repeat.passing.snapshot
+        if snapshot is not repeat.made_for or repeat.seconds != self.ticks.seconds:
+            head = b"".join((self.admitted, self.ticks.date, self.badges.lines(repeat.passing.who)))
+            lines, numbers = snapshot.shape(template_of)
+            repeat.made_for, repeat.seconds = snapshot, self.ticks.seconds
+            repeat.shape = (head.replace(b"%", b"%%") + lines + b"\r\n", numbers)
+        self.counts[VALID] += 1
+        text, numbers = repeat.shape
+        return text % tuple([number + left for number in numbers])
 
     def misled(self, _request: Request, detail: str) -> ProblemError:
         """Give the error for a proxy that is set up wrongly: it lets nobody in."""

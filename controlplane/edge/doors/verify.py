@@ -15,6 +15,7 @@ from controlplane.edge.asking import Ask, Verdict
 from controlplane.edge.doors import fields
 from controlplane.edge.doors.judged import UNKNOWABLE, VALID, JudgedDoor
 from controlplane.edge.problems import ProblemError
+from controlplane.edge.repeats import Repeat
 from controlplane.edge.requests import Request
 from tenants.limits.decision import Decision
 from tenants.limits.headers import SECOND_US, retry_after_seconds
@@ -22,6 +23,8 @@ from tenants.limits.headers import SECOND_US, retry_after_seconds
 MOST_KEPT = 50_000
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
 _UNLIMITED = b'"limits":{},"refused_by":null,"retry_after":null}'
+NO_REQUEST = Request()
+"""What an admitted answer is made without."""
 _ASKED = frozenset({"key", "cost", "class", "scopes", "address", "lease"})
 _PLAIN = frozenset({"key"})
 
@@ -70,6 +73,10 @@ class VerifyDoor(JudgedDoor):
             *(_HEAD, self.ticks.date, b"" if limiting is None else limiting.lines),
             *(len(body), body),
         )
+
+    def again(self, repeat: Repeat, left: int) -> bytes:
+        """See :class:`~controlplane.edge.repeats.RepeatingDoor`."""
+        return self.say(NO_REQUEST, repeat.passing.verdict(left))
 
     def _told(self, verdict: Verdict) -> str:
         """Who it is, as JSON, kept for each key: the same until its scopes or its version change."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from controlplane.edge.asking import Ask, Template, Trouble, Verdict
+from controlplane.edge.asking import Ask, Shape, Template, Trouble, Verdict
 from tenants.keys.codes import Code
 from tenants.limits.decision import Decision
 from tenants.limits.headers import headers_of
@@ -42,6 +42,9 @@ class Limited:
         template, numbers = template_of(self.decision)
         return template % numbers
 
+    def shape(self, template_of: Template) -> Shape:
+        return template_of(self.decision)
+
     @classmethod
     def by(cls, decided: Decision) -> Limited:
         return cls(decided, "".join(f"{name}: {value}\r\n" for name, value in headers_of(decided)).encode())
@@ -69,6 +72,26 @@ VERDICTS = {key(name).encode(): verdict for name, verdict in BY_NAME.items()}
 
 
 @dataclass
+class FakePass:
+    """See :class:`controlplane.edge.asking.Passing`. Asks the judge again, so that tests see what was asked."""
+
+    judge: FakeJudge
+    question: Ask
+    snapshot: Limited
+
+    @property
+    def who(self) -> Verdict:
+        return self.judge._verdict(self.question)
+
+    def take(self) -> int | None:
+        verdict = self.judge.ask(self.question)
+        return 0 if verdict is not None and verdict.is_admitted else None
+
+    def verdict(self, left: int) -> Verdict:
+        return self.judge._verdict(self.question)
+
+
+@dataclass
 class FakeJudge:
     """``slow`` keys are answered after ``release`` is set; ``broken`` ones raise. ``asked`` are the questions, ``ended`` the leases given back."""
 
@@ -93,6 +116,10 @@ class FakeJudge:
         await self.release.wait()
         name = ask.text.decode().removeprefix("cpk_live_slow")[:5].strip("x")
         return BY_NAME.get(name, BY_NAME["acme"])
+
+    def passing(self, ask: Ask) -> FakePass | None:
+        verdict = self._verdict(ask)
+        return FakePass(self, ask, verdict.limiting) if verdict.is_admitted and isinstance(verdict.limiting, Limited) else None
 
     def _verdict(self, ask: Ask) -> Verdict:
         verdict = VERDICTS.get(ask.text)
