@@ -1,30 +1,34 @@
 """The edge's line to Redis: one connection, on which what is asked in one turn of the event loop goes out together.
 
-Answers come back in the order of the questions, so a thousand requests that wait cost one connection and few system calls. The connection and
-its parser are redis-py's; there is nothing here that tries again, because whoever asks must know that an answer may be missing. A line that
-broke stays broken: :mod:`controlplane.edge.hearing` opens the next one.
+Answers come back in the order of the questions, so a thousand requests that wait cost one connection and few system calls. redis-py connects
+(addresses, TLS, who we are); from then on the line reads and writes by itself, with hiredis, since redis-py's reading of one reply costs more
+than Redis' answering. There is nothing here that tries again, because whoever asks must know that an answer may be missing. A line that broke
+stays broken: :mod:`controlplane.edge.hearing` opens the next one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import math
 from collections import deque
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from hiredis import pack_command
+from hiredis import HiredisError, Reader, pack_command
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 CONNECT_SECONDS = 1.0
 MOST_WAITING = 20_000
 """Questions that may be open at once; more are refused, as a Redis that is so far behind is as good as away."""
+
+
+MORE = object()
+"""What stands for a reply of which a part is still to come."""
 
 
 class AwayError(Exception):
@@ -44,18 +48,20 @@ class Script:
         return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-class Line:
+class Line(asyncio.Protocol):
     """One connection, to the Redis process with :attr:`run_id`. For one event loop."""
 
     def __init__(self, connection: AbstractConnection, run_id: str) -> None:
         self._connection = connection
         self.run_id = run_id
-        self._unsent: list[tuple[Any, ...]] = []
+        self._unsent: list[bytes] = []
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._is_sending = False
         self._error: AwayError | None = None
         self._loop = asyncio.get_running_loop()
-        self._reader = self._loop.create_task(self._read())
+        self._replies = Reader(replyError=ResponseError, notEnoughData=MORE)
+        self._transport = transport_of(connection)
+        self._transport.set_protocol(self)
 
     @classmethod
     async def open(cls, url: str, scripts: Sequence[Script] = ()) -> Line:
@@ -80,60 +86,63 @@ class Line:
         if self._error is not None or len(self._waiting) >= MOST_WAITING:
             future.set_exception(self._error or AwayError("too much is waiting for Redis"))
             return future
-        self._unsent.append(command)
+        self._unsent.append(pack_command(command))
         self._waiting.append(future)
         if not self._is_sending:
             self._is_sending = True
-            self._loop.call_soon(lambda: self._loop.create_task(self._send()))
+            self._loop.call_soon(self._send)
         return future
 
     async def run(self, script: Script, keys: Sequence[Any], arguments: Sequence[Any]) -> Any:
         """Run a script; one that Redis does not know yet is sent whole. Raises AwayError, ResponseError."""
         try:
             return await self.call("EVALSHA", script.sha, len(keys), *keys, *arguments)
-        except NoScriptError:
+        except ResponseError as error:
+            if not str(error).startswith("NOSCRIPT"):
+                raise
             return await self.call("EVAL", script.text, len(keys), *keys, *arguments)
 
     async def close(self) -> None:
         """Close it; whoever still waits is told that Redis is away. Repeatable."""
         self._break(AwayError("the line was closed"))
-        self._reader.cancel()
         await hang_up(self._connection)
 
-    async def _send(self) -> None:
-        try:
-            while self._unsent:
-                commands, self._unsent = self._unsent, []
-                packed = b"".join([pack_command(command) for command in commands])
-                await self._connection.send_packed_command(packed, check_health=False)
-        except Exception as error:  # noqa: BLE001  # whatever it is: what was not sent has no answer, and would be given the next one
-            self._break(AwayError(str(error)))
-        finally:
-            self._is_sending = False
+    def _send(self) -> None:
+        self._is_sending = False
+        if self._unsent:
+            self._transport.write(b"".join(self._unsent))
+            self._unsent.clear()
 
-    async def _read(self) -> None:
-        while True:
-            try:
-                reply = await self._connection.read_response(timeout=math.inf)
-            except ResponseError as error:
-                reply = error
-            except (RedisError, OSError) as error:
-                self._break(AwayError(str(error)))
-                return
-            if not self._waiting:
-                self._break(AwayError("Redis answered what nobody asked"))
-                return
-            future = self._waiting.popleft()
-            if future.done():
-                continue
-            if isinstance(reply, Exception):
-                future.set_exception(reply)
-            else:
-                future.set_result(reply)
+    def data_received(self, data: bytes) -> None:
+        """Give out the replies that came."""
+        try:
+            self._replies.feed(data)
+            while (reply := self._replies.gets()) is not MORE:
+                self._give_out(reply)
+        except HiredisError as error:
+            self._break(AwayError(str(error)))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever waits."""
+        self._break(AwayError(str(exc or "Redis has hung up")))
+
+    def _give_out(self, reply: Any) -> None:
+        if not self._waiting or (isinstance(reply, ResponseError) and str(reply).startswith("LOADING")):
+            # What is read from a Redis that is just reading its own memory back is as good as nothing.
+            self._break(AwayError(str(reply) if self._waiting else "Redis answered what nobody asked"))
+            return
+        future = self._waiting.popleft()
+        if future.done():
+            return
+        if isinstance(reply, Exception):
+            future.set_exception(reply)
+        else:
+            future.set_result(reply)
 
     def _break(self, error: AwayError) -> None:
         self._error = self._error or error
         self._unsent.clear()
+        self._transport.abort()
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():
@@ -157,6 +166,12 @@ async def connect(url: str) -> tuple[AbstractConnection, str]:
         raise AwayError(str(error) or "Redis did not answer in time") from None
     lines = dict(line.split(b":", 1) for line in bytes(told).split(b"\r\n") if b":" in line)
     return connection, lines[b"run_id"].decode()
+
+
+def transport_of(connection: AbstractConnection) -> asyncio.Transport:
+    """Give the transport of a connection on which nothing is under way, to be read by somebody else than redis-py."""
+    writer = cast(asyncio.StreamWriter, connection._writer)
+    return cast(asyncio.Transport, writer.transport)
 
 
 async def hang_up(connection: AbstractConnection) -> None:

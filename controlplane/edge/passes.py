@@ -39,7 +39,13 @@ class Pass:
         """Take the cost from the lease, counted; gives what is left there. None when the judge must be asked. As in ``Judge.ask``."""
         now = monotonic()
         key, lease, cost = self._key, self._lease, self._cost
-        if lease.left < cost or now >= lease.lapses or now >= self._hearing.heard_until or now >= key.until or self._tenant.is_stale:
+        if (
+            lease.left < cost
+            or now >= lease.lapses
+            or now >= self._hearing.heard_until
+            or now >= key.until
+            or self._tenant.is_stale
+        ):
             return None
         lease.left = left = lease.left - cost
         count = key.count

@@ -31,7 +31,7 @@ class RepeatingDoor(Door, Protocol):
 
 
 class Repeat:
-    """One such request: the door that answers it and the pass that admits it. ``made_for``, ``seconds`` and ``shape`` are the door's, to keep what it made."""
+    """One such request: the door that answers it and the pass that admits it. The others are the door's, to keep what it made and for when."""
 
     __slots__ = ("door", "made_for", "passing", "seconds", "shape")
 

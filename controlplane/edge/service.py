@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 class Service:
     """``routes`` finds a door by its whole target; ``prefixes`` those that answer every path below theirs; ``elsewhere`` answers the rest.
-    Those that are ``repeating`` are not asked to read again what comes again byte for byte.
 
     One timer (:meth:`turn`) looks after all connections: their deadlines are numbers, not timers. ``idle_at`` is that of a connection that has
-    all its answers.
+    all its answers. Doors that are ``repeating`` do not read again what comes again byte for byte.
     """
 
     def __init__(
