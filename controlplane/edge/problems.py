@@ -81,6 +81,15 @@ EXCEEDED = Kind(
     "A rate, a quota or a limit of requests in flight, of the key, its tenant or the platform, has no room. Without `Retry-After` waiting does "
     "not help.",
 )
+CROWDED = Kind(
+    "too-many-counters",
+    "There are too many counters",
+    429,
+    b"Too Many Requests",
+    b"",
+    "`ratelimit.limit` was asked for a counter that is not there, and the tenant has as many as it may have at once (`CONTROLPLANE_EDGE_COUNTERS`). "
+    "Those that are there go on; each ends when its whole limit is back. `Retry-After` is when the next one does.",
+)
 HEAD_TOO_LARGE = Kind(
     "head-too-large",
     "The request's head is too large",
