@@ -121,4 +121,4 @@ class Listening(Protocol):
         """Seconds since Redis was last heard from; infinite when it never was."""
 
     def sizes(self) -> Mapping[str, int]:
-        """How many entries each local copy holds, by a short name (``keys``, ``tenants``, ``leases``)."""
+        """How many entries each local copy holds, by a short name (``keys``, ``unknown``, ``tenants``, ``leases``)."""

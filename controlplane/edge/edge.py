@@ -59,7 +59,8 @@ class Edge:
     def sizes(self) -> Mapping[str, int]:
         """How many entries each local copy holds."""
         known = self.known
-        return {"keys": len(known.keys), "tenants": len(known.tenants), "leases": len(known.leases)}
+        copies = {"keys": known.keys, "unknown": known.unknown, "tenants": known.tenants, "leases": known.leases}
+        return {name: len(copy) for name, copy in copies.items()}
 
     async def open(self, *, within_seconds: float = 0.0) -> bool:
         """Begin to listen; waits so long for a projection and says whether there is one. Without one everything is refused, not unknown."""
