@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from contextlib import AbstractContextManager
 
 from controlplane.edge.counting import MOST_COUNTERS, Counting
@@ -59,7 +59,7 @@ class Edge:
     def sizes(self) -> Mapping[str, int]:
         """How many entries each local copy holds."""
         known = self.known
-        copies = {"keys": known.keys, "unknown": known.unknown, "tenants": known.tenants, "leases": known.leases}
+        copies: dict[str, Sized] = {"keys": known.keys, "unknown": known.unknown, "tenants": known.tenants, "leases": known.leases}
         return {name: len(copy) for name, copy in copies.items()}
 
     async def open(self, *, within_seconds: float = 0.0) -> bool:
