@@ -32,7 +32,10 @@ BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One version's use. ``last_used_at`` is right to a minute; calls are of the hour that runs and the one before, and of 24 hours."""
+    """One version's use. ``last_used_at`` is right to a minute; calls are of the hour that runs and the one before, and of 24 hours.
+
+    ``last_used_from`` is empty where no address was noted, which edges never do.
+    """
 
     last_used_at: datetime | None
     last_used_from: str
