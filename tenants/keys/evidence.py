@@ -87,10 +87,12 @@ def add_uses(
     hours, tenants = Counter[tuple[str, datetime]](), Counter[tuple[str, datetime]]()
     days: dict[tuple[str, date, str], tuple[int, int]] = {}
     costs = costs or {}
+    hour_of = {moment: _hour(moment) for moment in {moment for _, moment in calls}}  # of which there are few, and keys are many
+    day_of = {moment: hour.date() for moment, hour in hour_of.items()}
     for (version_id, moment), number in calls.items():
-        hour, (key_id, tenant_id) = _hour(moment), owners[version_id]
+        hour, (key_id, tenant_id) = hour_of[moment], owners[version_id]
         hours[version_id, hour] += number
-        day = (key_id, hour.date(), tenant_id)
+        day = (key_id, day_of[moment], tenant_id)
         called, cost = days.get(day, (0, 0))
         days[day] = (called + number, cost + costs.get((version_id, moment), 0))
         tenants[tenant_id, hour] += number
