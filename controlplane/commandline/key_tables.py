@@ -56,7 +56,7 @@ def of_versions(versions: Iterable[KeyVersion]) -> Table:
             moment(version.expires_at),
             moment(until) + (" or quiet" if until and version.retire_when_quiet else ""),
             moment(use.last_used_at, "never"),
-            use.last_used_from,
+            use.last_used_from or ("not noted" if use.last_used_at else ""),
             f"{use.calls_last_hour:,}",
             f"{use.calls_last_day:,}",
             version.retired_because,

@@ -121,6 +121,14 @@ class Judging(Protocol):
         """End a request in flight. Repeatable, and harmless for one that has ended."""
 
 
+class CrowdedError(Exception):
+    """A tenant has as many counters as it may have at once. ``retry_after_us`` is when the next of them ends, if nobody counts on it."""
+
+    def __init__(self, retry_after_us: int) -> None:
+        super().__init__("too many counters")
+        self.retry_after_us = retry_after_us
+
+
 class Counting(Protocol):
     """Limits that are not the tenant's own: counters that a tenant keeps here for whom it likes (``POST /v2/ratelimit.limit``)."""
 
@@ -130,6 +138,7 @@ class Counting(Protocol):
         """Count ``cost`` against ``limit`` in a window of ``duration_ms`` under the tenant's own name, and give the decision with one standing.
 
         A refusal spends nothing; cost 0 looks. None when Redis is away: the caller answers that it cannot say. Two tenants' namespaces never meet.
+        Raises CrowdedError for a counter that would be one too many; those that are there go on, and looking is free.
         """
 
 
@@ -144,4 +153,4 @@ class Listening(Protocol):
         """Seconds since Redis was last heard from; infinite when it never was."""
 
     def sizes(self) -> Mapping[str, int]:
-        """How many entries each local copy holds, by a short name (``keys``, ``tenants``, ``leases``)."""
+        """How many entries each local copy holds, by a short name (``keys``, ``unknown``, ``tenants``, ``leases``)."""

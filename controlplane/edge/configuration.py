@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from controlplane.edge.bounds import Bounds
+from controlplane.edge.counting import MOST_COUNTERS
 from controlplane.edge.known import MOST_KEYS
 from controlplane.env import INSECURE_KEY_PEPPER, Environment, SettingError
 from tenants.limits.costs import Costs
@@ -40,6 +41,7 @@ class Configuration:
     processes: int = 1
     capacity: int = 0
     most_keys: int = MOST_KEYS
+    most_counters: int = MOST_COUNTERS
     drain_seconds: int = 20
     held_above: int = 200
     problems_url: str = "https://controlplane.example/docs/problems"
@@ -65,6 +67,7 @@ def read(env: Environment) -> Configuration:
         processes=env.whole("CONTROLPLANE_EDGE_PROCESSES", 0, minimum=0, maximum=256) or os.cpu_count() or 1,
         capacity=env.whole("CONTROLPLANE_CAPACITY_PER_SECOND", 0, minimum=0, maximum=100_000_000),
         most_keys=env.whole("CONTROLPLANE_EDGE_KEYS", MOST_KEYS, minimum=1, maximum=10_000_000),
+        most_counters=env.whole("CONTROLPLANE_EDGE_COUNTERS", MOST_COUNTERS, minimum=1, maximum=10_000_000),
         drain_seconds=env.whole("CONTROLPLANE_EDGE_DRAIN_SECONDS", 20, minimum=1, maximum=600),
         held_above=env.whole("CONTROLPLANE_EDGE_HELD_ABOVE", 200, minimum=1, maximum=1_000_000),
         problems_url=env.url("CONTROLPLANE_PROBLEMS_URL", "https://controlplane.example/docs/problems", schemes=("http", "https")),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from contextlib import AbstractContextManager
 
-from controlplane.edge.counting import Counting
+from controlplane.edge.counting import MOST_COUNTERS, Counting
 from controlplane.edge.draws import GIVE_BACK, SPEND
 from controlplane.edge.flushing import Flushing
 from controlplane.edge.hearing import BOUND_SECONDS, Hearing
@@ -23,7 +23,7 @@ class Edge:
     """One process's edge, for one event loop: ``judge`` answers, ``hearing`` says whether it knows, ``tally`` counts.
 
     ``peppers`` are those of the keys, by number. ``capacity`` is what the whole platform gives out in cost a second, 0 to share nothing;
-    ``processes`` is how many edge processes share the limits while Redis is away.
+    ``processes`` is how many edge processes share the limits while Redis is away. ``most_counters`` is of one tenant, in Redis.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class Edge:
         capacity: int = 0,
         processes: int = 1,
         most_keys: int = MOST_KEYS,
+        most_counters: int = MOST_COUNTERS,
         bound_seconds: float = BOUND_SECONDS,
         lock: AbstractContextManager[object] | None = None,
         tally: Tally | None = None,
@@ -43,7 +44,7 @@ class Edge:
         self.lookups = Lookups(self.known, peppers)
         self.hearing = Hearing(url, self.known, scripts=(SPEND, GIVE_BACK), bound_seconds=bound_seconds)
         self.judge = Judge(self.known, self.lookups, self.hearing, self.tally, capacity=capacity, processes=processes)
-        self.counting = Counting(self.known)
+        self.counting = Counting(self.known, most=most_counters)
         self.flushing = Flushing(self.known, self.tally)
 
     def heard_within_bound(self) -> bool:
@@ -58,7 +59,8 @@ class Edge:
     def sizes(self) -> Mapping[str, int]:
         """How many entries each local copy holds."""
         known = self.known
-        return {"keys": len(known.keys), "tenants": len(known.tenants), "leases": len(known.leases)}
+        copies: dict[str, Sized] = {"keys": known.keys, "unknown": known.unknown, "tenants": known.tenants, "leases": known.leases}
+        return {name: len(copy) for name, copy in copies.items()}
 
     async def open(self, *, within_seconds: float = 0.0) -> bool:
         """Begin to listen; waits so long for a projection and says whether there is one. Without one everything is refused, not unknown."""

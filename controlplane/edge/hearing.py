@@ -1,8 +1,9 @@
 """Hears what changes: a connection on which Redis says which records were written, and a heartbeat that shows that it still does.
 
 What a process has heard counts for :data:`BOUND_SECONDS` after it was last certain of hearing: of the process that answers, of the epoch that
-holds, and of the channel. After that it is *deaf*, says so, and each tenant's tier says what becomes of its requests. Every break begins anew from
-nothing: connect, ask which process this is, subscribe, ask which epoch holds, and only then forget what was known before and believe what is read.
+holds, and of the channel. After that, or when no epoch holds (Redis was flushed), it is *deaf*, says so, and each tenant's tier says what becomes of
+its requests. Every break begins anew from nothing: connect, ask which process this is, subscribe, ask which epoch holds, and only then forget what
+was known before and believe what is read.
 """
 
 from __future__ import annotations
@@ -175,6 +176,9 @@ class Hearing:
                 self.heard_at, self.heard_until = asked_at, asked_at + self._bound
                 self._ready.set()
                 self._is_listening = True
+            else:
+                # Redis has lost what was spent, so what is drawn from it now would be granted twice: deaf at once, not when the bound is over.
+                self.heard_until = -math.inf
             self._nudge.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._nudge.wait(), BEAT_SECONDS)

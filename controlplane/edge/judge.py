@@ -57,8 +57,8 @@ class Judge:
         now = monotonic()
         if now >= self.hearing.heard_until:
             return None
-        key = self.known.keys.get(blake2b(self._salt + ask.text).digest())
-        if key is None:
+        key = self.known.keys.get(place := blake2b(self._salt + ask.text).digest())
+        if key is None and (key := self.known.unknown.get(place)) is None:
             return None if may_be_a_key(ask.text) else Verdict(Code.NOT_FOUND)
         tenant, lease = key.tenant, key.lease
         if now >= key.until or (tenant is not None and tenant.is_stale):

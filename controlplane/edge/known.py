@@ -2,7 +2,8 @@
 
 A key's text is never kept: entries are found by a BLAKE2b of it under a salt of this process. Whoever guesses at keys learns nothing from how
 long the look-up takes, and a dump of the memory holds no key. What is not known is remembered as well, for a while, so that a wrong key costs
-Redis nothing when it comes again; it too is dropped when a record of that name appears. What fills it is :mod:`controlplane.edge.lookups`.
+Redis nothing when it comes again; it too is dropped when a record of that name appears. Texts that are nobody's are kept apart, under a bound
+of their own, so that whoever makes up keys pushes out nothing but what was made up. What fills it is :mod:`controlplane.edge.lookups`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from tenants.usage.tally import Count
 MOST_KEYS = 100_000
 GONE = float("-inf")
 """When a key is to be read again of which something has changed: whoever still holds what was known is not to go by it."""
+UNKNOWN_PART = 10
+"""One in so many of the keys that are kept is how many texts that are nobody's are kept beside them."""
 _PLACE = len(PREFIX) + EPOCH_BYTES
 """Where in a record's name begins what does not hang on the epoch."""
 
@@ -112,13 +115,17 @@ class Changes:
 
 
 class Known:
-    """All that is known, for one event loop, which keeps at most ``most`` keys, tenants and leases each. ``lock`` is for threads that share it."""
+    """All that is known, for one event loop, which keeps at most ``most`` keys, tenants and leases each, and a tenth as many texts that are nobody's.
+
+    ``keys`` are those that somebody has, ``unknown`` the texts that nobody has; no text is in both. ``lock`` is for threads that share it.
+    """
 
     def __init__(self, *, most: int = MOST_KEYS, lock: AbstractContextManager[object] | None = None) -> None:
         self.salt = secrets.token_bytes(32)
         self.most = most
         self.lock = lock or nullcontext()
         self.keys: dict[bytes, KnownKey] = {}
+        self.unknown: dict[bytes, KnownKey] = {}
         self.tenants: dict[bytes, KnownTenant] = {}
         self.leases: dict[tuple[str, str], Lease] = {}
         self._places: dict[bytes, bytes] = {}
@@ -133,7 +140,8 @@ class Known:
 
     def find(self, text: bytes) -> KnownKey | None:
         """Give what is known of a text, fresh or not."""
-        return self.keys.get(self.fingerprint(text))
+        place = self.fingerprint(text)
+        return self.keys.get(place) or self.unknown.get(place)
 
     def begin(self, line: Line, pointer: bytes | None, epoch: bytes | None) -> None:
         """Take up a line. When an epoch holds, all that was known is forgotten: it may be older than what was said while nobody listened."""
@@ -144,6 +152,7 @@ class Known:
             for key in self.keys.values():
                 key.until = GONE
             self.keys.clear()
+            self.unknown.clear()
             self._places.clear()
             for tenant in self.tenants.values():
                 tenant.is_stale = True
@@ -167,9 +176,10 @@ class Known:
     def keep(self, place: bytes, known: KnownKey) -> None:
         """Keep what was read of a text, by its fingerprint."""
         self._drop(place)
-        while len(self.keys) >= self.most:
-            self._drop(next(iter(self.keys)))
-        self.keys[place] = known
+        among, most = (self.keys, self.most) if known.tenant is not None else (self.unknown, max(1, self.most // UNKNOWN_PART))
+        while len(among) >= most:
+            self._drop(next(iter(among)))
+        among[place] = known
         for name in known.names:
             self._places[name] = place
 
@@ -203,7 +213,7 @@ class Known:
         return lease
 
     def _drop(self, place: bytes) -> None:
-        known = self.keys.pop(place, None)
+        known = self.keys.pop(place, None) or self.unknown.pop(place, None)
         if known is None:
             return
         known.until = GONE

@@ -35,6 +35,7 @@ async def open_parts(configuration: Configuration) -> Parts:
         capacity=configuration.capacity,
         processes=configuration.processes,
         most_keys=configuration.most_keys,
+        most_counters=configuration.most_counters,
     )
     await edge.open(within_seconds=OPEN_WITHIN_SECONDS)
     return Parts(edge.judge, edge.counting, edge, edge.close)

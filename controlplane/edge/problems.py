@@ -81,6 +81,15 @@ EXCEEDED = Kind(
     "A rate, a quota or a limit of requests in flight, of the key, its tenant or the platform, has no room. Without `Retry-After` waiting does "
     "not help.",
 )
+CROWDED = Kind(
+    "too-many-counters",
+    "There are too many counters",
+    429,
+    b"Too Many Requests",
+    b"",
+    "`ratelimit.limit` was asked for a counter that is not there, and the tenant has as many as it may have at once (`CONTROLPLANE_EDGE_COUNTERS`). "
+    "Those that are there go on; each ends when its whole limit is back. `Retry-After` is when the next one does.",
+)
 HEAD_TOO_LARGE = Kind(
     "head-too-large",
     "The request's head is too large",
@@ -135,8 +144,22 @@ class ProblemError(Exception):
         self.kind, self.detail, self.errors, self.lines = kind, detail or f"{kind.title}.", errors, lines
 
 
+def document(base: str, kind: Kind, request_id: str, detail: str = "", errors: FieldErrors = ()) -> bytes:
+    """Give a problem's body. ``base`` is where the types are explained, without the ``#``."""
+    told: dict[str, object] = {
+        "type": f"{base}#{kind.slug}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail or f"{kind.title}.",
+        "request_id": request_id,
+    }
+    if errors:
+        told["errors"] = [{"pointer": pointer, "detail": reason} for pointer, reason in errors]
+    return json.dumps(told, separators=(",", ":")).encode()
+
+
 class Problems:
-    """Makes whole answers. ``base`` is where the types are explained, without the ``#``."""
+    """Makes whole answers, by the ``base`` of :func:`document`."""
 
     def __init__(self, base: str, ticks: Ticks) -> None:
         self._base, self._ticks = base, ticks
@@ -144,16 +167,7 @@ class Problems:
     def answer(self, kind: Kind, request: Request | None, detail: str = "", errors: FieldErrors = (), lines: bytes = b"") -> bytes:
         """Give the answer; ``lines`` go between the kind's own and the body."""
         request_id = request.request_id if request is not None else Request().request_id
-        document: dict[str, object] = {
-            "type": f"{self._base}#{kind.slug}",
-            "title": kind.title,
-            "status": kind.status,
-            "detail": detail or f"{kind.title}.",
-            "request_id": request_id,
-        }
-        if errors:
-            document["errors"] = [{"pointer": pointer, "detail": reason} for pointer, reason in errors]
-        body = json.dumps(document, separators=(",", ":")).encode()
+        body = document(self._base, kind, request_id, detail, errors)
         return b"HTTP/1.1 %d %b\r\n%b%b%bX-Request-Id: %b\r\n%b%d\r\n\r\n%b" % (
             *(kind.status, kind.reason, self._ticks.date, kind.lines, lines, request_id.encode()),
             b"Content-Type: application/problem+json\r\nCache-Control: no-store\r\nContent-Length: ",

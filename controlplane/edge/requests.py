@@ -8,8 +8,8 @@ from collections.abc import Coroutine
 from itertools import count
 from typing import Any, Protocol
 
-MOST_KEY_BYTES = 512
-"""Longer texts are no keys (``tenants.keys.verification``): they are not looked up."""
+from controlplane.edge.presented import key_in
+
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 _ids = count(1)
 _PROCESS = secrets.token_hex(8)
@@ -46,17 +46,9 @@ class Request:
         return given.decode("ascii") if _REQUEST_ID.fullmatch(given) else f"{_PROCESS}{next(_ids):08x}"
 
     def key(self) -> bytes:
-        """The key that came along: ``X-Api-Key``, else ``Authorization: Bearer``; empty for none.
-
-        The header that can only mean a key goes first, so that ``Authorization`` stays free for an application's own users.
-        """
+        """The key that came along (:func:`~controlplane.edge.presented.key_in`); empty for none."""
         headers = self.headers
-        if b"x-api-key" in headers:
-            text = headers[b"x-api-key"]
-        else:
-            text = headers.get(b"authorization", b"")
-            text = text[7:] if text[:7] == b"Bearer " or text[:7].lower() == b"bearer " else b""
-        return text if len(text) <= MOST_KEY_BYTES else b""
+        return key_in(headers.get(b"x-api-key"), headers.get(b"authorization", b""))
 
 
 class Door(Protocol):

@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
+MOST_KEY = 512
 MOST_BYTES = 65_536
 NOBODY: Mapping[str, Any] = {"valid": False, "code": "NOT_FOUND"}
 UNAVAILABLE: Mapping[str, Any] = {"valid": False, "code": "UNAVAILABLE"}
@@ -91,10 +92,11 @@ def ask(question: Mapping[str, Any]) -> Any:
 
 
 def key_of(event: Mapping[str, Any]) -> str:
-    """Give the key: ``X-Api-Key``, else ``Authorization: Bearer``; empty for none. Names of headers in any case."""
+    """Give the key: ``X-Api-Key``, else ``Authorization: Bearer``; empty for none. Names of headers in any case. The edge reads keys the same way."""
     headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    return headers.get("x-api-key") or (token.strip() if scheme.lower() == "bearer" else "")
+    text = headers.get("x-api-key", token if scheme.lower() == "bearer" else "").strip(" \t")
+    return text if len(text) <= MOST_KEY else ""
 
 
 def address_of(event: Mapping[str, Any]) -> str:

@@ -32,7 +32,10 @@ BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One version's use. ``last_used_at`` is right to a minute; calls are of the hour that runs and the one before, and of 24 hours."""
+    """One version's use. ``last_used_at`` is right to a minute; calls are of the hour that runs and the one before, and of 24 hours.
+
+    ``last_used_from`` is empty where no address was noted, which edges never do.
+    """
 
     last_used_at: datetime | None
     last_used_from: str
@@ -69,20 +72,33 @@ def note_uses(
         logger.warning("the use of a key was not noted", exc_info=True)
 
 
-def add_uses(calls: Mapping[tuple[str, datetime], int], owners: Mapping[str, tuple[str, str]]) -> None:
+def add_uses(
+    calls: Mapping[tuple[str, datetime], int],
+    owners: Mapping[str, tuple[str, str]],
+    costs: Mapping[tuple[str, datetime], int] | None = None,
+) -> None:
     """Count accepted calls by version id and moment, within the caller's transaction; ``owners`` are key id and tenant id of each version.
+
+    ``costs`` are what the calls were charged of quotas, where an edge charged them.
 
     Counted by version, then by key, then by tenant, each in the order of ids: two who count at once never wait for each other in a circle.
     Raises OperationalError.
     """
-    hours, days, tenants = Counter[tuple[str, datetime]](), Counter[tuple[str, date, str]](), Counter[tuple[str, datetime]]()
+    hours, tenants = Counter[tuple[str, datetime]](), Counter[tuple[str, datetime]]()
+    days: dict[tuple[str, date, str], tuple[int, int]] = {}
+    costs = costs or {}
+    hour_of = {moment: _hour(moment) for moment in {moment for _, moment in calls}}  # of which there are few, and keys are many
+    day_of = {moment: hour.date() for moment, hour in hour_of.items()}
     for (version_id, moment), number in calls.items():
-        hour, (key_id, tenant_id) = _hour(moment), owners[version_id]
+        hour, (key_id, tenant_id) = hour_of[moment], owners[version_id]
         hours[version_id, hour] += number
-        days[key_id, hour.date(), tenant_id] += number
+        day = (key_id, day_of[moment], tenant_id)
+        called, cost = days.get(day, (0, 0))
+        days[day] = (called + number, cost + costs.get((version_id, moment), 0))
         tenants[tenant_id, hour] += number
-    for add_up, counted in ((_ADD_HOURS, hours), (_ADD_DAYS, days), (_ADD_TENANTS, tenants)):
-        add_up({key: (number,) for key, number in counted.items()})
+    _ADD_HOURS({key: (number,) for key, number in hours.items()})
+    _ADD_DAYS(days)
+    _ADD_TENANTS({key: (number,) for key, number in tenants.items()})
 
 
 def see(version_ids: Collection[str], moment: datetime) -> None:
@@ -157,5 +173,5 @@ def _stale(version_ids: Collection[str], moment: datetime) -> QuerySet[KeyVersio
 
 
 _ADD_HOURS = AddUp(KeyUse, ["version_id", "hour"], ["calls"])
-_ADD_DAYS = AddUp(KeyDay, ["key_id", "day"], ["calls"], beside=["tenant_id"])
+_ADD_DAYS = AddUp(KeyDay, ["key_id", "day"], ["calls", "cost"], beside=["tenant_id"])
 _ADD_TENANTS = AddUp(TenantHour, ["tenant_id", "hour"], ["calls"])

@@ -231,12 +231,18 @@ class KeyUse(models.Model):
 
 
 class KeyDay(models.Model):
-    """What a key's versions were called together on one day (UTC): the busiest keys are read off its index, however many there are."""
+    """What a key's versions were called together on one day (UTC): the busiest keys are read off its index, however many there are.
+
+    ``cost`` is what edges admitted, which is what the key's own quotas are charged; a call that no edge decided adds none.
+    """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False)
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="days", db_constraint=False, db_index=False)
     day = models.DateField()
     calls = models.PositiveBigIntegerField(default=0)
+    cost = models.PositiveBigIntegerField(
+        default=0, db_default=0
+    )  # the database's as well, for a release that does not know it yet
 
     class Meta:
         ordering = ["-day"]

@@ -130,6 +130,10 @@ class Board:
         """Put back what these tenants have used of their quotas, as far as it was counted. Repeatable."""
         putting_back.put_back(self._redis, tenant_ids, now)
 
+    def put_back_keys(self, key_ids: Sequence[str], now: datetime) -> None:
+        """Put back what these keys have used of quotas of their own. Repeatable."""
+        putting_back.put_back_keys(self._redis, key_ids, now)
+
     def finish(self, build: Build) -> None:
         """Swap the new epoch in, as a whole and at once, and remove all others. Raises BuildLostError, and then nothing has changed.
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -23,6 +23,7 @@ from tenants.lifecycle import SERVED, TenantState
 from tenants.limits import projection, selectors
 from tenants.limits.board import Board, Build, BuildLostError
 from tenants.limits.effective import KeyLimits, Limits
+from tenants.limits.models import KeyLimit
 from tenants.limits.projection import HALF, KeyRecord, Kind, Standing, TenantRecord
 from tenants.models import Tenant
 
@@ -106,7 +107,10 @@ def _build(to: Board, build: Build) -> int:
     for ids in _batches(Tenant.objects.exclude(state=TenantState.CLOSED)):
         stamp = to.draw_stamp()
         written += to.write_in(build.epoch, _tenants_of(Tenant.objects.filter(pk__in=ids), stamp))
-        to.put_back(ids, timezone.now())  # before the epoch holds; after a flush an edge may ask for a second more
+        to.put_back(ids, timezone.now())  # before the epoch holds, and so before anybody may ask
+        to.hold(build)
+    for ids in _batches(KeyLimit.objects.filter(Q(quota_per_day__isnull=False) | Q(quota_per_month__isnull=False))):
+        to.put_back_keys(ids, timezone.now())
         to.hold(build)
     for ids in _batches(KeyVersion.objects.filter(stage__in=VERIFYING)):
         stamp = to.draw_stamp()
@@ -115,7 +119,7 @@ def _build(to: Board, build: Build) -> int:
     return written
 
 
-def _batches(rows: QuerySet[KeyVersion] | QuerySet[Tenant]) -> Iterator[list[str]]:
+def _batches(rows: QuerySet[KeyVersion] | QuerySet[KeyLimit] | QuerySet[Tenant]) -> Iterator[list[str]]:
     """Give ids in order, in batches; what is added behind our back has an event of its own."""
     after = ""
     while ids := list(rows.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:BATCH]):

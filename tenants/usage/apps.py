@@ -14,6 +14,6 @@ class UsageConfig(AppConfig):
     def ready(self) -> None:
         """Say to the limits who counts, for the day on which Redis loses what was spent."""
         from tenants.limits.putting_back import count_on  # noqa: PLC0415  # models must be loaded before either
-        from tenants.usage.selectors import used_to_put_back  # noqa: PLC0415
+        from tenants.usage.spent import used_by_keys, used_by_tenants  # noqa: PLC0415
 
-        count_on(used_to_put_back)
+        count_on(used_by_tenants, used_by_keys)

@@ -91,21 +91,22 @@ def _add_tenants(minutes: Mapping[datetime, _Counted]) -> None:
 
 
 def _add_keys(minutes: Mapping[datetime, _Counted], known: Known) -> None:
-    refused, used = Counter[tuple[str, datetime, str]](), Counter[tuple[str, datetime]]()
+    refused, used, costs = Counter[tuple[str, datetime, str]](), Counter[tuple[str, datetime]](), Counter[tuple[str, datetime]]()
     owners: dict[str, tuple[str, str]] = {}
     seen: dict[str, datetime] = {}
     for minute, counted in sorted(minutes.items()):
-        for (_, _, _, outcome, _), (requests, _), owned in counted:
+        for (_, _, _, outcome, _), (requests, cost), owned in counted:
             if owned is None:
                 continue
             if outcome == Code.VALID:
                 used[owned.version_id, minute] += requests
+                costs[owned.version_id, minute] += cost
                 owners[owned.version_id] = (owned.key_id, owned.tenant_id)
                 seen[owned.version_id] = minute
             else:
                 refused[owned.version_id, minute.replace(minute=0), outcome] += requests
     _ADD_VERSIONS({place: (requests,) for place, requests in refused.items()})
-    evidence.add_uses(used, owners)
+    evidence.add_uses(used, owners, costs)
     _see(seen, known)
 
 

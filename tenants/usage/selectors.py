@@ -112,11 +112,6 @@ def used_of(tenant_ids: Iterable[str], now: datetime) -> dict[str, Used]:
     return {tenant_id: found.get(tenant_id, Used()) for tenant_id in ids}
 
 
-def used_to_put_back(tenant_ids: Iterable[str], now: datetime) -> dict[str, tuple[int, int]]:
-    """Give :func:`used_of` as day and month, the way :mod:`tenants.limits.putting_back` wants it."""
-    return {tenant_id: (used.day, used.month) for tenant_id, used in used_of(tenant_ids, now).items()}
-
-
 def quota_uses_of(
     tenants: Iterable[Tenant], now: datetime, *, limits: Mapping[str, Limits] | None = None
 ) -> dict[str, list[QuotaUse]]:

@@ -123,7 +123,9 @@ class UseShape(serializers.Serializer[Any]):
     """What a version is still doing."""
 
     last_used_at = serializers.DateTimeField(allow_null=True, help_text="Right to a minute.")
-    last_used_from = serializers.CharField(help_text="The address that was noted then; empty when none was.")
+    last_used_from = serializers.CharField(
+        help_text="The address that was noted then; empty when none was, as for calls through the edge."
+    )
     calls_last_hour = serializers.IntegerField(help_text="Calls in the hour that runs and the one before.")
     calls_last_day = serializers.IntegerField(help_text="Calls in 24 hours.")
 

@@ -10,8 +10,9 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from controlplane.edge import problems as kinds
+from controlplane.edge.presented import MOST_KEY_BYTES
 from controlplane.edge.problems import ProblemError
-from controlplane.edge.requests import MOST_KEY_BYTES, Request
+from controlplane.edge.requests import Request
 from tenants.keys.scopes import is_scope
 
 MOST_COST, MOST_SCOPES = 1_000_000, 64

@@ -12,7 +12,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from controlplane.edge import problems as kinds
-from controlplane.edge.asking import Ask, Counting, Verdict
+from controlplane.edge.asking import Ask, Counting, CrowdedError, Verdict
 from controlplane.edge.doors import fields
 from controlplane.edge.doors.envelopes import Envelopes
 from controlplane.edge.doors.judged import LIMITED, NOT_FOUND, UNKNOWABLE, VALID, JudgedDoor, Premises
@@ -24,6 +24,7 @@ from tenants.limits.judgement import REQUESTS, Standing
 
 LIMITING_SCOPE = "ratelimit:limit"
 """What a key needs to count for others (Unkey: a root key with ``ratelimit.*.limit``)."""
+CROWDED = "The tenant has as many counters as it may have at once. Those that are there go on; this one is not."
 MOST_LIMIT, LEAST_DURATION_MS, MOST_DURATION_MS = 1_000_000, 1_000, 2_592_000_000
 _NAMESPACE, _IDENTIFIER = re.compile(r"[a-zA-Z][a-zA-Z0-9_./-]{0,254}"), re.compile(r"[a-zA-Z0-9_.:/-]{1,255}")
 _TAG = re.compile(r"[a-zA-Z0-9_=/.:-]{1,256}")
@@ -153,7 +154,12 @@ class RatelimitDoor(UnkeyDoor):
         namespace, identifier = _name(found, "namespace", _NAMESPACE), _name(found, "identifier", _IDENTIFIER)
         limit = fields.read_whole(found, "limit", 1, MOST_LIMIT)
         duration_ms = fields.read_whole(found, "duration", LEAST_DURATION_MS, MOST_DURATION_MS)
-        decision = await self._counting.limit(verdict.tenant_id, namespace, identifier, limit, duration_ms, fields.read_cost(found))
+        cost = fields.read_cost(found)
+        try:
+            decision = await self._counting.limit(verdict.tenant_id, namespace, identifier, limit, duration_ms, cost)
+        except CrowdedError as error:
+            lines = b"Retry-After: %d\r\n" % -(-error.retry_after_us // 1_000_000)
+            return self._envelopes.error(request, kinds.CROWDED, CROWDED, lines)
         if decision is None:
             return self._envelopes.error(request, kinds.BUSY, UNKNOWABLE)
         standing = decision.standings[0]

@@ -2,22 +2,23 @@
 
 ``scope["admission"]`` holds the verdict (tenant, key, scopes). Limits' headers are on every answer, admitted or refused, and a tenant's limit of
 requests in flight holds from the first byte of a request to the last of its answer, for a minute at most: then it counts as ended, though it may
-go on. Refusals are problem documents (RFC 9457). Websockets are admitted as one request, for as long as they live. Source of the protocol:
-ASGI 3.0 (https://asgi.readthedocs.io/en/latest/specs/main.html).
+go on. Refusals are the proxies' doors' own (RFC 9457): of a key that is not good nobody hears why. Websockets are admitted as one request, for as
+long as they live. Source of the protocol: ASGI 3.0 (https://asgi.readthedocs.io/en/latest/specs/main.html).
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
 from controlplane.edge import problems
 from controlplane.edge.asking import Ask, Verdict
+from controlplane.edge.doors.judged import UNKNOWABLE
 from controlplane.edge.edge import OPEN_WITHIN_SECONDS, Edge
-from controlplane.edge.library.presented import key_in
+from controlplane.edge.presented import key_in
+from controlplane.edge.requests import Request
 from tenants.limits.headers import headers_of
 
 Scope = MutableMapping[str, Any]
@@ -79,13 +80,13 @@ class AdmissionMiddleware:
             await edge.judge.give_back(verdict.tenant_id, verdict.key_id, ask.lease_id)
 
     def _ask_of(self, scope: Scope) -> Ask:
-        found = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"] if name.lower() in KEY_HEADERS]
+        found = [(name.lower(), value) for name, value in scope["headers"] if name.lower() in KEY_HEADERS]
         keys = dict(found)
         # One that stands twice is none: the application might read the other.
-        text = key_in(keys.get(b"authorization", ""), keys.get(b"x-api-key", "")) if len(keys) == len(found) else ""
+        text = key_in(keys.get(b"x-api-key"), keys.get(b"authorization", b"")) if len(keys) == len(found) else b""
         address = (scope.get("client") or ("",))[0]
         cost = max(1, self._cost_of(scope))
-        return Ask(text.encode("latin-1"), cost, self._scopes_of(scope), address, secrets.token_urlsafe(12))
+        return Ask(text, cost, self._scopes_of(scope), address, secrets.token_urlsafe(12))
 
     async def _refuse(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -93,20 +94,19 @@ class AdmissionMiddleware:
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted, servers make 403 of it
             return
         kind = problems.BUSY if verdict.trouble else problems.REFUSALS[verdict.code]
-        problem = {
-            "type": f"{self._problems_url}#{kind.slug}",
-            "title": kind.title,
-            "status": kind.status,
-            "code": verdict.code.value,
-        }
-        lines = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store"), *_lines_of(verdict)]
-        if verdict.trouble:
-            problem.pop("code")
-            lines.append((b"retry-after", b"1"))
-        if kind is problems.UNAUTHENTICATED:
-            lines.append((b"www-authenticate", b"Bearer"))
+        asked = Request()
+        asked.headers = {name.lower(): value for name, value in scope["headers"]}
+        request_id = asked.request_id
+        lines = [
+            *((name.lower(), value) for name, _, value in (line.partition(b": ") for line in kind.lines.splitlines())),
+            (b"content-type", b"application/problem+json"),
+            (b"cache-control", b"no-store"),
+            (b"x-request-id", request_id.encode()),
+            *_lines_of(verdict),
+        ]
+        body = problems.document(self._problems_url, kind, request_id, UNKNOWABLE if verdict.trouble else "")
         await send({"type": "http.response.start", "status": kind.status, "headers": lines})
-        await send({"type": "http.response.body", "body": json.dumps(problem).encode()})
+        await send({"type": "http.response.body", "body": body})
 
     async def _edge(self) -> Edge:
         opening = self._opening

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from controlplane.edge.asking import Verdict
 from controlplane.edge.library.admission import Admission
-from controlplane.edge.library.presented import key_in
+from controlplane.edge.presented import key_in
 from tenants.keys.codes import Code
 from tenants.limits.headers import headers_of, retry_after_seconds
 
@@ -52,7 +52,7 @@ class AdmissionThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: APIView) -> bool:
         """Say whether there is room. Raises KeyNotGoodError, PermissionDenied, CannotSayError."""
         verdict = self._admission().admit(
-            key_in(request.headers.get("Authorization", ""), request.headers.get("X-Api-Key", "")),
+            self._key_in(request),
             cost=getattr(view, "admission_cost", 1),
             scopes=tuple(getattr(view, "admission_scopes", ())),
             address=request.META.get("REMOTE_ADDR", ""),
@@ -69,6 +69,15 @@ class AdmissionThrottle(BaseThrottle):
     def wait(self) -> float | None:
         """Seconds until asking again makes sense; None when it never will."""
         return self._wait
+
+    @staticmethod
+    def _key_in(request: Request) -> str:
+        """What came along; WSGI gives headers as Latin-1, and no key of ours has a letter that would need more."""
+        api_key, authorization = request.headers.get("X-Api-Key"), request.headers.get("Authorization", "")
+        found = key_in(
+            None if api_key is None else api_key.encode("latin-1", "replace"), authorization.encode("latin-1", "replace")
+        )
+        return found.decode("latin-1")
 
     @staticmethod
     def _is_admitted(verdict: Verdict) -> bool:

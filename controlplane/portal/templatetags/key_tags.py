@@ -85,7 +85,9 @@ def last_use(line: KeyLine) -> SafeString:
     """Write when and from where a key was used last."""
     if line.last_used_at is None:
         return SafeString(f'<span class="hint">{"never" if line.key.is_living else "&ndash;"}</span>')
-    where = format_html('<span class="mono hint block">{}</span>', line.last_used_from) if line.last_used_from else ""
+    where = format_html('<span class="mono hint block">{}</span>', line.last_used_from)
+    if not line.last_used_from:  # most often a call through the edge
+        where = SafeString('<span class="hint block">no address noted</span>')
     return SafeString(moment(line.last_used_at) + where)
 
 

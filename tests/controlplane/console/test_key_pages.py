@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from controlplane.console import key_counts, key_words, words
 from core.audit.models import AuditEvent
-from tenants.keys import tokens
+from tenants.keys import evidence, tokens
 from tenants.keys.models import ApiKey, KeyState, Stage, StoreState
 from tests.controlplane.console.made_up_keys import DAY, fill_keys, made_up_key, made_up_version, use
 
@@ -83,6 +83,18 @@ def test_a_page_costs_the_same_for_few_versions_and_many(operator: Client, acme:
         answer = operator.get(page_of(key))
     assert len(answer.context["lines"]) == 20
     assert answer.context["has_more"]
+
+
+def test_a_key_that_was_used_through_an_edge_has_no_address_and_its_page_says_so(operator: Client, acme: Tenant) -> None:
+    key = made_up_key(acme)
+    version = key.versions.get()
+    assert "no address noted" not in text_of(operator, page_of(key)), "it was never used"
+    evidence.see([version.pk], timezone.now())
+    assert "no address noted" in text_of(operator, page_of(key))
+    evidence.note_uses({version.pk: 1}, address="192.0.2.7", now=timezone.now() + timedelta(minutes=2))
+    shown = text_of(operator, page_of(key))
+    assert "192.0.2.7" in shown
+    assert "no address noted" not in shown
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from controlplane.edge.asking import Ask, Shape, Template, Trouble, Verdict
+from controlplane.edge.asking import Ask, CrowdedError, Shape, Template, Trouble, Verdict
 from tenants.keys.codes import Code
 from tenants.limits.decision import Decision
 from tenants.limits.headers import headers_of
@@ -102,6 +102,7 @@ class FakeJudge:
     keeps: bool = True
     hears: bool = True
     counts: bool = True
+    is_crowded: bool = False
 
     def ask(self, ask: Ask) -> Verdict | None:
         if self.keeps:
@@ -136,6 +137,8 @@ class FakeJudge:
         self, tenant_id: str, namespace: str, identifier: str, limit: int, duration_ms: int, cost: int
     ) -> Decision | None:
         self.counted.append((tenant_id, namespace, identifier, limit, duration_ms, cost))
+        if self.is_crowded:
+            raise CrowdedError(1_200_000)
         if not self.counts:
             return None
         used = sum(count[5] for count in self.counted if count[:3] == (tenant_id, namespace, identifier))

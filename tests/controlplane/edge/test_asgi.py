@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +14,9 @@ import pytest
 from controlplane.edge.edge import Edge
 from controlplane.edge.library.asgi import AdmissionMiddleware
 from controlplane.edge.line import Line
+from controlplane.edge.problems import UNAUTHENTICATED, Problems
+from controlplane.edge.requests import Request
+from controlplane.edge.ticks import Ticks
 from tests.controlplane.edge.world import NARROW, PEPPERS, WIDE, Holder, Platform
 
 
@@ -96,16 +100,37 @@ def test_only_the_admitted_reach_the_application(platform: Platform) -> None:
         assert (answers[0][1]["x-app"], answers[0][1]["ratelimit"][:10]) == ("1", '"rate";r=4')
         status, lines, body = answers[-1]
         assert (status, lines["retry-after"], lines["content-type"]) == (429, "1", "application/problem+json")
-        assert json.loads(body)["code"] == "RATE_LIMITED"
+        assert json.loads(body)["type"].endswith("#quota-exceeded")
         assert (await call(middleware, globex.text))[0] == 403
         for text in ("", "rubbish", Holder().text):
             status, lines, body = await call(middleware, text)
-            assert (status, lines["www-authenticate"]) == (401, "Bearer")
+            assert (status, lines["www-authenticate"]) == (401, 'Bearer realm="edge"')
             assert text == "" or text.encode() not in body
         assert (await call(middleware, path="/healthz"))[0] == 200
         assert application.reached == [acme.tenant_id] * 5 + [""]
 
     behind(platform, story, open_paths=["/healthz"], scopes_of=lambda scope: ("a:read",))
+
+
+def test_of_a_key_that_is_not_good_it_says_what_the_doors_say(platform: Platform) -> None:
+    acme = Holder(key={"ends_at": int(time.time()) - 9})
+    platform.build(acme)
+    base = "https://controlplane.example/docs/problems"
+
+    async def story(middleware: AdmissionMiddleware, application: Courses) -> None:
+        for text in ("", "rubbish", Holder().text, acme.text):
+            status, lines, body = await call(middleware, text, extra=[(b"x-request-id", b"request-1")])
+            asked = Request()
+            asked.headers = {b"x-request-id": b"request-1"}
+            head, _, expected = Problems(base, Ticks()).answer(UNAUTHENTICATED, asked).partition(b"\r\n\r\n")
+            assert (status, body) == (401, expected)
+            there = {
+                name.lower().decode(): value.decode()
+                for name, _, value in (one.partition(b": ") for one in head.split(b"\r\n")[1:])
+            }
+            assert lines == {name: value for name, value in there.items() if name not in ("date", "content-length")}
+
+    behind(platform, story)
 
 
 def test_requests_in_flight_hold_a_slot_until_they_are_answered(platform: Platform) -> None:

@@ -32,10 +32,12 @@ def test_what_is_set(tmp_path: Path) -> None:
         "CONTROLPLANE_EDGE_ENDPOINTS": "ingest=https://ingest.example.com/{tenant}, query=https://query.example.com",
         "CONTROLPLANE_EDGE_COSTS": "read=1,write=5",
         "CONTROLPLANE_EDGE_PROCESSES": "3",
+        "CONTROLPLANE_EDGE_COUNTERS": "77",
     }
     found = read(Environment({**SOUND, **set_here}))
     assert found.endpoints == {"ingest": "https://ingest.example.com/{tenant}", "query": "https://query.example.com"}
     assert (found.costs.of("write"), found.costs.of("unheard-of"), found.processes) == (5, 5, 3)
+    assert found.most_counters == 77
     assert found.identity_keys == {3: b"i" * 40}
     assert found.log_as_json
     for secret in ("pppp", "iiii", "rediss"):

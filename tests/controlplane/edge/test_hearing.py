@@ -8,11 +8,13 @@ import time
 import pytest
 
 from controlplane.edge.asking import Trouble
+from controlplane.edge.hearing import BOUND_SECONDS
 from controlplane.edge.judge import PATIENCE_SECONDS
+from controlplane.edge.leases import LAPSE_SECONDS
 from tenants.limits.board import CHANGED, EPOCH
 from tenants.usage.batches import unpack
 from tenants.usage.tally import STREAM
-from tests.controlplane.edge.world import Holder, Platform, answer, edge_on, until
+from tests.controlplane.edge.world import OPEN, Holder, Platform, answer, edge_on, until
 
 BOUND = 0.3
 
@@ -83,6 +85,29 @@ def test_nobody_waits_for_a_projection_that_is_not_built(platform: Platform) -> 
             begun = time.monotonic()
             assert (await answer(edge, acme)).trouble is Trouble.UNBUILT
             assert time.monotonic() - begun < PATIENCE_SECONDS / 2
+
+    asyncio.run(story())
+
+
+def test_nothing_is_drawn_from_a_redis_that_was_flushed_when_a_beat_has_passed(platform: Platform) -> None:
+    """What is drawn from it would be granted twice: the burst is full there, and no quota is used."""
+    acme, globex = Holder(), Holder(OPEN)
+    platform.build(acme, globex)
+
+    async def story() -> None:
+        async with edge_on(platform.url) as edge:  # with the product's own bound, of which most is left
+            for holder in (acme, globex):
+                assert (await answer(edge, holder)).is_admitted
+            platform.board._redis.flushall()
+            assert await until(lambda: not edge.hearing.is_heard(), within_seconds=2) < BOUND_SECONDS / 2
+            platform.board._redis.flushall()
+            await asyncio.sleep(LAPSE_SECONDS)
+            assert (await answer(edge, acme)).trouble is Trouble.UNBUILT
+            assert (await answer(edge, globex)).is_admitted  # as its tier says, and not from Redis
+            assert not list(platform.board._redis.scan_iter(match="edge:spent:*"))
+            platform.build(acme, globex)
+            await until(edge.hearing.is_heard, within_seconds=1)
+            assert (await answer(edge, acme)).is_admitted
 
     asyncio.run(story())
 

@@ -253,7 +253,8 @@ def test_memory_is_bounded(platform: Platform) -> None:
                 await answer(edge, holder)
             known = edge.known
             assert (len(known.keys), len(known.tenants), len(known.leases)) <= (5, 5, 5)
-            assert len(known._places) <= 5 * 2
+            assert len(known.unknown) == 1
+            assert len(known._places) <= (5 + 1) * 2
             assert (await answer(edge, holders[0])).is_admitted
 
     asyncio.run(story())

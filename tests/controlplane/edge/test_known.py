@@ -68,6 +68,34 @@ def test_a_tenant_too_is_read_again_after_a_while(platform: Platform, monkeypatc
     asyncio.run(story())
 
 
+def test_made_up_keys_push_out_none_but_each_other(platform: Platform) -> None:
+    holders, made_up = [Holder() for _ in range(5)], [Holder() for _ in range(60)]
+    platform.build(*holders)
+
+    async def story() -> None:
+        async with edge_on(platform.url, most_keys=20) as edge:
+            known = edge.known
+            for holder in [*holders, *made_up]:
+                assert (await answer(edge, holder)).is_admitted is (holder in holders)
+            assert all(known.fingerprint(holder.text.encode()) in known.keys for holder in holders)
+            assert (len(known.keys), len(known.unknown)) == (5, 2)
+            kept = {**known.keys, **known.unknown}
+            assert known._places == {name: place for place, key in kept.items() for name in key.names}
+            platform.write(made_up[-1])  # issued: it works at once, and is what somebody has from now on
+            await until(lambda: len(known.unknown) == 1, within_seconds=1)
+            assert (await answer(edge, made_up[-1])).is_admitted
+            platform.revoke(made_up[-1])
+            await until(lambda: len(known.keys) == 5, within_seconds=1)
+            assert (await answer(edge, made_up[-1])).code is Code.NOT_FOUND
+            assert (len(known.keys), len(known.unknown)) == (5, 2)
+            platform.build(*holders, made_up[-2])
+            await until(lambda: not known.keys and not known.unknown, within_seconds=1)
+            assert not known._places
+            assert (await answer(edge, made_up[-2])).is_admitted
+
+    asyncio.run(story())
+
+
 def test_sets_of_scopes_are_bounded_too(platform: Platform) -> None:
     holders = [Holder(WIDE, key={"scopes": (f"events:read{number}",)}) for number in range(6)]
     platform.build(*holders)

@@ -90,7 +90,7 @@ def test_what_was_drawn_of_a_redis_that_was_lost_is_not_given_back_to_the_next(p
             platform.board._redis.flushall()
             counted = {acme.tenant_id: (1_000, 1_000)}
             with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(putting_back, "_counting", [lambda ids, now: counted])
+                patched.setattr(putting_back, "_counting", {"tenants": lambda ids, now: counted})
                 platform.board.put_back([acme.tenant_id], datetime.now(UTC))
             pointer = edge.known.pointer
             platform.build(acme)

@@ -20,7 +20,6 @@ from rest_framework.views import APIView
 from controlplane.edge.asking import Trouble
 from controlplane.edge.library.admission import Admission
 from controlplane.edge.library.drf import AdmissionThrottle
-from controlplane.edge.library.presented import key_in
 from tenants.usage.batches import unpack
 from tenants.usage.tally import STREAM
 from tests.controlplane.edge.world import NARROW, PEPPERS, WIDE, Holder, Platform
@@ -182,19 +181,3 @@ def test_a_view_while_nobody_can_say() -> None:
     finally:
         _CURRENT.pop().close()
         AdmissionThrottle._admission.cache_clear()
-
-
-@pytest.mark.parametrize(
-    ("authorization", "api_key", "found"),
-    [
-        ("Bearer abc", "", "abc"),
-        ("bearer  abc ", "", "abc"),
-        ("", " abc", "abc"),
-        ("Bearer abc", "abc", "abc"),
-        ("Bearer abc", "other", "other"),
-        ("Basic abc", "", ""),
-        ("", "", ""),
-    ],
-)
-def test_where_a_key_stands(authorization: str, api_key: str, found: str) -> None:
-    assert key_in(authorization, api_key) == found

@@ -131,6 +131,15 @@ def test_counters_that_are_away(running: Running, client: Client) -> None:
     assert client.ask(post(LIMIT, COUNTED, key=key("globex"))).status == 503
 
 
+def test_a_counter_too_many(running: Running, client: Client) -> None:
+    running.judge.is_crowded = True
+    answer = client.ask(post(LIMIT, COUNTED, key=key("globex")))
+    assert (answer.status, answer.headers["retry-after"]) == (429, "2")
+    error = answer.json()["error"]
+    assert error["type"].endswith("#too-many-counters")
+    assert "user_1" not in error["detail"]
+
+
 def test_another_method(client: Client) -> None:
     assert client.ask(get(VERIFY, key=key("acme"))).status == 405
     assert client.ask(get(LIMIT)).status == 401

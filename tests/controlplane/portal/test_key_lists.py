@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tenants.keys import tokens
+from tenants.keys import evidence, tokens
 from tenants.keys.models import ApiKey, KeyDay, KeyUse, KeyVersion
 from tests.controlplane.console.made_up_keys import fill_keys, made_up_key, use
 from tests.controlplane.portal.people import signed_in
@@ -116,6 +116,15 @@ def test_keys_are_found_and_filtered(owner: Member, acme: Tenant) -> None:
     assert shown(client, "q=nothing") == []
     assert len(shown(client, "state=nonsense&environment=moon&page=x")) == len(shown(client, ""))
     assert "No key is like this" in client.get(f"{KEYS}?q=nothing").content.decode()
+
+
+def test_a_key_that_was_used_through_an_edge_has_no_address(owner: Member, acme: Tenant) -> None:
+    many(acme, 1, "test")
+    client, key = signed_in(owner), ApiKey.objects.get(tenant=acme)
+    pages = (KEYS, f"{KEYS}{key.pk}/")
+    assert not any("no address noted" in client.get(path).content.decode() for path in pages), "it was never used"
+    evidence.see([version.pk for version in key.versions.all()], timezone.now())
+    assert all("no address noted" in client.get(path).content.decode() for path in pages)
 
 
 def test_a_whole_key_that_is_pasted_into_the_search_goes_no_further(owner: Member, acme: Tenant) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.apps import apps
+from django.db import connection
 
 from tenants.keys import evidence
 from tenants.keys.models import KeyDay, KeyUse, TenantHour
@@ -65,3 +66,10 @@ def test_what_was_counted_before_is_added_up_by_the_migration(counted: dict[str,
     importlib.import_module("tenants.keys.migrations.0002_add_use_up").add_up(apps, None)
     assert set(KeyDay.objects.values_list("tenant_id", "key_id", "day", "calls")) == days
     assert set(TenantHour.objects.values_list("tenant_id", "hour", "calls")) == hours
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite writes rows in their places")
+def test_counters_have_room_to_be_written_anew_in_their_own_page(counted: dict[str, str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reloptions FROM pg_class WHERE relname = %s", [KeyUse._meta.db_table])
+        assert cursor.fetchone() == (["fillfactor=50"],)

@@ -73,7 +73,7 @@ def test_accepted_calls_go_into_the_keys_evidence_and_refused_ones_beside_it(acm
         (version.pk, datetime(2026, 11, 26, 12, tzinfo=UTC), 8),
         (version.pk, datetime(2026, 11, 26, 11, tzinfo=UTC), 7),
     }
-    assert list(KeyDay.objects.values_list("tenant_id", "key_id", "calls")) == [(acme.pk, key.pk, 15)]
+    assert list(KeyDay.objects.values_list("tenant_id", "key_id", "calls", "cost")) == [(acme.pk, key.pk, 15, 18)]
     assert sum(TenantHour.objects.filter(tenant=acme).values_list("calls", flat=True)) == 15
     assert version.last_used_at == NOW.replace(second=0)
     assert set(VersionHour.objects.values_list("version_id", "outcome", "requests")) == {(version.pk, "RATE_LIMITED", 2)}
