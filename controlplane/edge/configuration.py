@@ -14,6 +14,7 @@ from pathlib import Path
 from controlplane.edge.bounds import Bounds
 from controlplane.edge.known import MOST_KEYS
 from controlplane.env import INSECURE_KEY_PEPPER, Environment, SettingError
+from tenants.limits.bills import MOST_SLOTS
 from tenants.limits.costs import Costs
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -26,7 +27,7 @@ _COST = re.compile(r"([a-z][a-z0-9-]{0,30})=([1-9][0-9]{0,6})")
 class Configuration:
     """What one edge is told.
 
-    ``capacity`` is the platform's, in cost a second, 0 to share nothing. ``endpoints`` are addresses by name, ``costs`` are by class of routes;
+    ``capacity`` is the platform's, in cost a second, ``slots`` are its requests in flight; 0 to share nothing. ``endpoints`` are addresses by name, ``costs`` are by class of routes;
     secrets are by number, the highest in use.
     """
 
@@ -39,6 +40,7 @@ class Configuration:
     operators_port: int = 8101
     processes: int = 1
     capacity: int = 0
+    slots: int = 0
     most_keys: int = MOST_KEYS
     drain_seconds: int = 20
     held_above: int = 200
@@ -64,6 +66,7 @@ def read(env: Environment) -> Configuration:
         operators_port=env.whole("CONTROLPLANE_EDGE_OPERATORS_PORT", 8101, minimum=0, maximum=65_535),
         processes=env.whole("CONTROLPLANE_EDGE_PROCESSES", 0, minimum=0, maximum=256) or os.cpu_count() or 1,
         capacity=env.whole("CONTROLPLANE_CAPACITY_PER_SECOND", 0, minimum=0, maximum=100_000_000),
+        slots=env.whole("CONTROLPLANE_CAPACITY_IN_FLIGHT", 0, minimum=0, maximum=MOST_SLOTS),
         most_keys=env.whole("CONTROLPLANE_EDGE_KEYS", MOST_KEYS, minimum=1, maximum=10_000_000),
         drain_seconds=env.whole("CONTROLPLANE_EDGE_DRAIN_SECONDS", 20, minimum=1, maximum=600),
         held_above=env.whole("CONTROLPLANE_EDGE_HELD_ABOVE", 200, minimum=1, maximum=1_000_000),

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,6 @@ from hypothesis import strategies as st
 
 from core.ids import KEY, TENANT, new_id
 from tenants.keys.codes import Code
-from tenants.limits import spending
 from tenants.limits.bills import ASKING, HOLDERS, LENT_SLOTS, OWN_SLOTS, REFUSED, SLOTS_STATE, Bill, place_of
 from tenants.limits.effective import LEASE_SECONDS, Limits
 from tenants.limits.fairness import WINDOW_US, Sharing
@@ -253,20 +253,8 @@ def test_many_doors_share_the_slots_by_redis_own_clock(till: Till, redis_url: st
                 time.sleep(0.002)
         lives.extend((taken_at, min(now, taken_at + LENT_US)) for _, taken_at in mine)
 
-    failures: list[BaseException] = []
-
-    def guarded(door: int, name: str) -> None:
-        try:
-            hammer(door, name)
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=guarded, args=pair) for pair in enumerate("aaabbc")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
+    with ThreadPoolExecutor(6) as doors:
+        list(doors.map(hammer, range(6), "aaabbc"))
     assert min(got.values()) > 10, "whoever has slots of its own gets some beside the flood"
     moments = sorted([(start, 1) for start, end in lives if end > start] + [(end, -1) for start, end in lives if end > start])
     in_use = most = 0
