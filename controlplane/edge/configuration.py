@@ -27,8 +27,8 @@ _COST = re.compile(r"([a-z][a-z0-9-]{0,30})=([1-9][0-9]{0,6})")
 class Configuration:
     """What one edge is told.
 
-    ``capacity`` is the platform's, in cost a second, ``slots`` are its requests in flight; 0 to share nothing. ``endpoints`` are addresses by name, ``costs`` are by class of routes;
-    secrets are by number, the highest in use.
+    ``capacity`` is the platform's, in cost a second, ``slots`` are its requests in flight; 0 to share nothing.
+    ``endpoints`` are addresses by name, ``costs`` are by class of routes; secrets are by number, the highest in use.
     """
 
     redis_url: str = field(repr=False)

@@ -20,7 +20,10 @@ TURNS = 8
 
 
 class Draws:
-    """One process's draws, for one event loop. ``capacity`` is the platform's, in cost a second, ``slots`` its requests in flight; 0 to share nothing."""
+    """One process's draws, for one event loop.
+
+    ``capacity`` is the platform's, in cost a second, ``slots`` its requests in flight; 0 to share nothing.
+    """
 
     def __init__(self, known: Known, capacity: int, slots: int = 0) -> None:
         self._known, self._capacity, self._slots = known, capacity, slots

@@ -22,11 +22,11 @@ EXACT = 64
 PLATFORM, PLATFORM_SLOTS = 9, 10
 """The places of the platform's two among the limits that refuse: after four of the tenant and four of the key."""
 POPPED = 128
-"""How many tenants' full buckets one question to the platform clears away at most. The others wait, which lends less for a moment, never more."""
+"""How many full buckets and ended slots one question to the platform clears away at most. The others wait: less is lent for a moment, never more."""
 
 
 VERDICT, RECORD, FLIGHT, GUARANTEE = ">I1i8I8I4", ">I8I8I4I4I8I4I8", ">I4I8", ">I8"
-HOLDER, SUMS = ">I4I4I8I4", ">" + "d" * (STEPS + 1)
+HOLDER, SUMS = ">I4I4I8I8I4", ">" + "d" * (STEPS + 1)
 LIMITS, RETURNED, PERIODS = ">i4i8i8i8i8", ">I8I4I4", ">I4I4"
 """Shapes of what goes into the script and comes out of it, in the words of Lua's ``struct``; :mod:`tenants.limits.spending` has them in Python's."""
 

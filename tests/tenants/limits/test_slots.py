@@ -14,11 +14,12 @@ WINDOW = SECOND
 NAMES = "abcd"
 
 platforms = st.tuples(st.integers(1, 12), st.dictionaries(st.sampled_from(NAMES), st.integers(1, 5), min_size=1, max_size=4))
+gaps = st.sampled_from([0, 1, 1_000, 300_000, 999_999, SECOND, -5_000])
 steps = st.lists(
-    st.tuples(st.sampled_from([0, 1, 1_000, 300_000, 999_999, SECOND, -5_000]), st.sampled_from(NAMES), st.integers(1, 4), st.booleans(), st.booleans()),
+    st.tuples(gaps, st.sampled_from(NAMES), st.integers(1, 4), st.booleans(), st.booleans()),
     min_size=1,
     max_size=60,
-)  # fmt: skip
+)
 
 
 class Watch:

@@ -180,6 +180,23 @@ def test_without_a_sum_of_weights_slots_are_not_shared(till: Till) -> None:
     assert [till.ask(replace(bill, lease_id=f"s{number}")).refused_by for number in range(2)] == ["", "platform-concurrency"]
 
 
+def test_many_slots_that_have_ended_are_cleared_in_parts_and_no_more_is_given_for_it(till: Till) -> None:
+    capacity, crowd = 400, {new_id(TENANT): 1 for _ in range(400)}
+    for lease_id in ("first", "second"):
+        bills = [Bill(one, AMPLE, lease_id=lease_id, weights=400, slots=capacity) for one in crowd]
+        assert all(drawn.is_admitted for drawn in till.ask_all(bills))
+        drawn = till.ask(Bill(next(iter(crowd)), AMPLE, lease_id="too many", weights=400, slots=capacity))
+        assert drawn.refused_by == "platform-concurrency"
+        for one in crowd:
+            assert till.give_back(one, "", lease_id) == 1
+    assert till.client.zcount(OWN_SLOTS, 1, "+inf") == 0
+    flood = [Bill(IDS["a"], AMPLE, lease_id=f"a{number}", weights=400, slots=capacity) for number in range(3 * capacity)]
+    assert till.now_us is not None
+    till.now_us += 2 * SECOND
+    assert sum(drawn.is_admitted for drawn in till.ask_all(flood)) == capacity
+    assert (till.client.zcard(OWN_SLOTS), till.client.zcard(LENT_SLOTS)) == (1, capacity - 1)
+
+
 def test_nothing_is_kept_of_those_that_have_gone(till: Till) -> None:
     both = Both(till, 3, {"a": 1, "b": 1})
     for number in range(6):
