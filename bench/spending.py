@@ -46,6 +46,12 @@ def questions() -> dict[str, Callable[[int], Bill]]:
         "the same, and requests in flight": lambda n: Bill(IDS[n], slots, lease_id=f"request-{n}"),
         "the same, and the platform: its own part": lambda n: Bill(IDS[n], MONTH, capacity=whole, weights=TENANTS),
         "the same, and the platform: all want more": lambda n: Bill(IDS[n], MONTH, capacity=scarce, weights=TENANTS),
+        "the same, and a slot of the platform: its own, kept": lambda n: Bill(
+            IDS[n], MONTH, lease_id=f"request-{n}", slots=TENANTS * 4, weights=TENANTS
+        ),
+        "the same, and a slot of the platform: none is free": lambda n: Bill(
+            IDS[n], MONTH, lease_id=f"another-{n}", slots=TENANTS // 5, weights=TENANTS
+        ),
     }
 
 

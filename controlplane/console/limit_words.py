@@ -32,6 +32,8 @@ REASONS = {
     "concurrency": Limited.CONCURRENCY,
 }
 """The limits of a tenant by the names under which refusals are told."""
+PLATFORM = {"platform": "Platform", "platform-concurrency": "Platform, in flight"}
+"""The platform's capacity, which refuses too."""
 ENDS = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
 """How long an override may hold, for those that are offered with one press."""
 
@@ -43,6 +45,8 @@ def number_of(limited: Limited, value: int | None) -> str:
 
 def reason_of(name: str) -> str:
     """Give what refused, in words: ``rate`` is *Rate*, ``key-rate`` is *Rate of a key*, ``disabled`` is itself."""
+    if name in PLATFORM:
+        return PLATFORM[name]
     limited = REASONS.get(name)
     if limited is not None:
         return NAMES[limited]

@@ -15,6 +15,7 @@ from controlplane.edge.bounds import Bounds
 from controlplane.edge.counting import MOST_COUNTERS
 from controlplane.edge.known import MOST_KEYS
 from controlplane.env import INSECURE_KEY_PEPPER, Environment, SettingError
+from tenants.limits.bills import MOST_SLOTS
 from tenants.limits.costs import Costs
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -27,8 +28,8 @@ _COST = re.compile(r"([a-z][a-z0-9-]{0,30})=([1-9][0-9]{0,6})")
 class Configuration:
     """What one edge is told.
 
-    ``capacity`` is the platform's, in cost a second, 0 to share nothing. ``endpoints`` are addresses by name, ``costs`` are by class of routes;
-    secrets are by number, the highest in use.
+    ``capacity`` is the platform's, in cost a second, ``slots`` are its requests in flight; 0 to share nothing.
+    ``endpoints`` are addresses by name, ``costs`` are by class of routes; secrets are by number, the highest in use.
     """
 
     redis_url: str = field(repr=False)
@@ -40,6 +41,7 @@ class Configuration:
     operators_port: int = 8101
     processes: int = 1
     capacity: int = 0
+    slots: int = 0
     most_keys: int = MOST_KEYS
     most_counters: int = MOST_COUNTERS
     drain_seconds: int = 20
@@ -66,6 +68,7 @@ def read(env: Environment) -> Configuration:
         operators_port=env.whole("CONTROLPLANE_EDGE_OPERATORS_PORT", 8101, minimum=0, maximum=65_535),
         processes=env.whole("CONTROLPLANE_EDGE_PROCESSES", 0, minimum=0, maximum=256) or os.cpu_count() or 1,
         capacity=env.whole("CONTROLPLANE_CAPACITY_PER_SECOND", 0, minimum=0, maximum=100_000_000),
+        slots=env.whole("CONTROLPLANE_CAPACITY_IN_FLIGHT", 0, minimum=0, maximum=MOST_SLOTS),
         most_keys=env.whole("CONTROLPLANE_EDGE_KEYS", MOST_KEYS, minimum=1, maximum=10_000_000),
         most_counters=env.whole("CONTROLPLANE_EDGE_COUNTERS", MOST_COUNTERS, minimum=1, maximum=10_000_000),
         drain_seconds=env.whole("CONTROLPLANE_EDGE_DRAIN_SECONDS", 20, minimum=1, maximum=600),

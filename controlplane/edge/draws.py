@@ -20,10 +20,13 @@ TURNS = 8
 
 
 class Draws:
-    """One process's draws, for one event loop. ``capacity`` is the platform's, in cost a second, 0 to share nothing."""
+    """One process's draws, for one event loop.
 
-    def __init__(self, known: Known, capacity: int) -> None:
-        self._known, self._capacity = known, capacity
+    ``capacity`` is the platform's, in cost a second, ``slots`` its requests in flight; 0 to share nothing.
+    """
+
+    def __init__(self, known: Known, capacity: int, slots: int = 0) -> None:
+        self._known, self._capacity, self._slots = known, capacity, slots
 
     async def draw(self, lease: Lease, ask: Ask) -> Held:
         """Ask the limits in Redis, one question a lease at a time: whoever comes meanwhile waits, and lives on what was drawn."""
@@ -59,7 +62,8 @@ class Draws:
             raise AwayError("there is no line to Redis yet")
         asked_at = time.monotonic()
         with self._known.lock:
-            bill = lease.bill(ask.cost, asked_at, lease_id=ask.lease_id if lease.counts_in_flight else "", capacity=self._capacity)
+            lease_id = ask.lease_id if lease.counts_in_flight else ""
+            bill = lease.bill(ask.cost, asked_at, lease_id=lease_id, capacity=self._capacity, slots=self._slots)
         try:
             drawn = spending.read_reply(bill, await line.run(SPEND, *spending.arguments(bill)))
         except asyncio.CancelledError:

@@ -22,7 +22,8 @@ OPEN_WITHIN_SECONDS = 5.0
 class Edge:
     """One process's edge, for one event loop: ``judge`` answers, ``hearing`` says whether it knows, ``tally`` counts.
 
-    ``peppers`` are those of the keys, by number. ``capacity`` is what the whole platform gives out in cost a second, 0 to share nothing;
+    ``peppers`` are those of the keys, by number. ``capacity`` is what the whole platform gives out in cost a second, ``slots`` how many requests
+    it has in flight at most, each 0 to share nothing (a request counts in flight if it is asked with a lease's id);
     ``processes`` is how many edge processes share the limits while Redis is away. ``most_counters`` is of one tenant, in Redis.
     """
 
@@ -32,6 +33,7 @@ class Edge:
         peppers: Mapping[int, bytes],
         *,
         capacity: int = 0,
+        slots: int = 0,
         processes: int = 1,
         most_keys: int = MOST_KEYS,
         most_counters: int = MOST_COUNTERS,
@@ -40,10 +42,10 @@ class Edge:
         tally: Tally | None = None,
     ) -> None:
         self.tally = tally or Tally()
-        self.known = Known(most=most_keys, lock=lock)
+        self.known = Known(most=most_keys, lock=lock, counts_in_flight=slots > 0)
         self.lookups = Lookups(self.known, peppers)
         self.hearing = Hearing(url, self.known, scripts=(SPEND, GIVE_BACK), bound_seconds=bound_seconds)
-        self.judge = Judge(self.known, self.lookups, self.hearing, self.tally, capacity=capacity, processes=processes)
+        self.judge = Judge(self.known, self.lookups, self.hearing, self.tally, capacity=capacity, slots=slots, processes=processes)
         self.counting = Counting(self.known, most=most_counters)
         self.flushing = Flushing(self.known, self.tally)
 

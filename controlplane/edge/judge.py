@@ -43,11 +43,19 @@ class Judge:
     """The judge of one process, for one event loop."""
 
     def __init__(
-        self, known: Known, lookups: Lookups, hearing: Hearing, tally: Tally, *, capacity: int = 0, processes: int = 1
+        self,
+        known: Known,
+        lookups: Lookups,
+        hearing: Hearing,
+        tally: Tally,
+        *,
+        capacity: int = 0,
+        slots: int = 0,
+        processes: int = 1,
     ) -> None:
         self.known, self.hearing, self.tally = known, hearing, tally
         self._lookups = lookups
-        self._draws = Draws(known, capacity)
+        self._draws = Draws(known, capacity, slots)
         self._salt = known.salt
         self._alone = Alone(processes)
         self._told_at = -TELL_SECONDS

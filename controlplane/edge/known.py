@@ -118,11 +118,14 @@ class Known:
     """All that is known, for one event loop, which keeps at most ``most`` keys, tenants and leases each, and a tenth as many texts that are nobody's.
 
     ``keys`` are those that somebody has, ``unknown`` the texts that nobody has; no text is in both. ``lock`` is for threads that share it.
+    With ``counts_in_flight`` requests in flight are counted of every tenant, not only where its limits or a key's say so.
     """
 
-    def __init__(self, *, most: int = MOST_KEYS, lock: AbstractContextManager[object] | None = None) -> None:
+    def __init__(
+        self, *, most: int = MOST_KEYS, lock: AbstractContextManager[object] | None = None, counts_in_flight: bool = False
+    ) -> None:
         self.salt = secrets.token_bytes(32)
-        self.most = most
+        self.most, self._counts_in_flight = most, counts_in_flight
         self.lock = lock or nullcontext()
         self.keys: dict[bytes, KnownKey] = {}
         self.unknown: dict[bytes, KnownKey] = {}
@@ -210,6 +213,7 @@ class Known:
             lease = self.leases[tenant_id, key_id] = Lease(tenant_id, key_id)
         with self.lock:
             lease.hold_to(tenant.limits, key_limits)
+            lease.counts_in_flight = lease.counts_in_flight or self._counts_in_flight
         return lease
 
     def _drop(self, place: bytes) -> None:

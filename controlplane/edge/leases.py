@@ -139,14 +139,15 @@ class Lease:
         """Give the refusal that still holds for such a cost, if there is one."""
         return self.refused if now < self.refused_until and cost >= self.refused_cost else None
 
-    def bill(self, cost: int, now: float, *, lease_id: str = "", capacity: int = 0) -> Bill:
+    def bill(self, cost: int, now: float, *, lease_id: str = "", capacity: int = 0, slots: int = 0) -> Bill:
         """Give the next draw: for this request, for those that wait, and ahead. What lapsed of quotas is given back in it.
 
         A draw whose answer is lost may have given it back or not; it is not offered again, so that it never counts twice.
         """
         assert self.limits is not None
         if lease_id:
-            return Bill(self.tenant_id, self.limits, self.key_id, self.key_limits, cost, lease_id=lease_id, capacity=capacity)
+            whose = (self.tenant_id, self.limits, self.key_id, self.key_limits)
+            return Bill(*whose, cost, lease_id=lease_id, capacity=capacity, slots=slots)
         is_used_up = self.left == 0 and now < self.lapses + LAPSE_SECONDS
         self._size = min(max(1, self._size * 2), self._most(self.limits)) if is_used_up else self._size // 2
         self._give_up()

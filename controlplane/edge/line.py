@@ -86,7 +86,11 @@ class Line(asyncio.Protocol):
         if self._error is not None or len(self._waiting) >= MOST_WAITING:
             future.set_exception(self._error or AwayError("too much is waiting for Redis"))
             return future
-        self._unsent.append(pack_command(command))
+        try:
+            self._unsent.append(pack_command(command))
+        except (HiredisError, TypeError, ValueError) as error:  # it never gets into the line, so nobody gets another's answer
+            future.set_exception(AwayError(f"this cannot be sent to Redis: {type(error).__name__}"))
+            return future
         self._waiting.append(future)
         if not self._is_sending:
             self._is_sending = True

@@ -33,6 +33,7 @@ async def open_parts(configuration: Configuration) -> Parts:
         configuration.redis_url,
         configuration.peppers,
         capacity=configuration.capacity,
+        slots=configuration.slots,
         processes=configuration.processes,
         most_keys=configuration.most_keys,
         most_counters=configuration.most_counters,

@@ -20,6 +20,8 @@ REASONS = {
     "key-quota-day": "The key's own quota of the day was used up",
     "key-quota-month": "The key's own quota of the month was used up",
     "key-concurrency": "Too many requests in flight with one key",
+    "platform": "The platform was busy, and you had used your part of it",
+    "platform-concurrency": "The platform was busy, and as many of your requests were in flight as are your part of it",
     "rate-limited": "Faster than a limit allows",
     "usage-exceeded": "A quota was used up",
     "expired": "The key's life was over",

@@ -18,9 +18,12 @@ from tenants.limits.rates import Rate
 
 SPENT, FLIGHT, BUCKET = b"edge:spent:", b"edge:flight:", b"edge:bucket:"
 PLATFORM_STATE, FILLING, BORROWING = "edge:platform", "edge:filling", "edge:borrowing"
+SLOTS_STATE, OWN_SLOTS, LENT_SLOTS = "edge:slots", "edge:slots-own", "edge:slots-lent"
+ASKING, REFUSED, HOLDERS = "edge:asking", "edge:refused", "edge:holders"
 DEAREST = 2**31 - 1
 """The greatest cost, and the most tokens, of one question: keeps every sum in the script below 2**53."""
 LONGEST_LEASE_ID = 128
+MOST_SLOTS = 1_000_000
 
 _LIMITS, _RETURNED = struct.Struct(">iqqqq"), struct.Struct(">Q4I")
 _NONE = -1
@@ -45,7 +48,8 @@ class Bill:
 
     Without ``lease_id`` limits of requests in flight are neither asked nor charged. ``extra`` are tokens wanted beyond the cost. ``capacity`` is the
     platform's, in cost a second, 0 when it is not to be shared; ``weights`` the sum of all served tenants' weights, 0 to use that which the
-    projection keeps in Redis (while there is none, after a flush, capacity is not shared). Cost 0 looks, and may give back.
+    projection keeps in Redis (while there is none, after a flush, capacity is not shared). ``slots`` are how many requests the platform has in
+    flight at most, of all tenants together, 0 when they are not to be shared; asked with ``lease_id`` alone. Cost 0 looks, and may give back.
     """
 
     tenant_id: str
@@ -58,8 +62,11 @@ class Bill:
     returned: tuple[Returned, ...] = ()
     capacity: int = 0
     weights: int = 0
+    slots: int = 0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.slots <= MOST_SLOTS:
+            raise ValueError(f"the platform's slots are not negative, and at most {MOST_SLOTS}: {self.slots}")
         if not (0 <= self.cost <= DEAREST and 0 <= self.extra <= DEAREST and self.capacity >= 0 and self.weights >= 0):
             raise ValueError(f"costs, tokens, capacity and weights are not negative, and bounded: {self.cost}, {self.extra}")
         if (
@@ -89,16 +96,21 @@ def arguments(bill: Bill) -> tuple[list[bytes | str], list[bytes | str | int]]:
         argv += [bill.lease_id, b"".join(_RETURNED.pack(one.tokens, *one.periods) for one in bill.returned)]
     else:
         argv.append("")
-    if bill.capacity:
+    slots = bill.slots if bill.lease_id else 0
+    if bill.capacity or slots:
         keys += [BUCKET + places[0], PLATFORM_STATE, FILLING, BORROWING, WEIGHTS]
         weight = bill.limits.weight
         argv += [bill.capacity, weight, places[0] + weight.to_bytes(2, "big"), bill.weights]
+    if slots:
+        keys += [SLOTS_STATE, OWN_SLOTS, LENT_SLOTS, ASKING, REFUSED, HOLDERS]
+        argv.append(slots)
     return keys, argv
 
 
-def give_back_arguments(tenant_id: str, key_id: str, lease_id: str) -> tuple[list[bytes], list[str]]:
-    """Give KEYS and ARGV for :data:`GIVE_BACK`, which ends a request in flight. ``key_id`` may be empty. Repeatable."""
-    return [FLIGHT + place_of(one) for one in (tenant_id, key_id) if one], [lease_id]
+def give_back_arguments(tenant_id: str, key_id: str, lease_id: str) -> tuple[list[bytes | str], list[bytes | str]]:
+    """Give KEYS and ARGV for :data:`GIVE_BACK`, which ends a request in flight, in the platform's slots too. ``key_id`` may be empty. Repeatable."""
+    flights = [FLIGHT + place_of(one) for one in (tenant_id, key_id) if one]
+    return [OWN_SLOTS, LENT_SLOTS, *flights], [lease_id, place_of(tenant_id) + lease_id.encode("ascii")]
 
 
 @lru_cache(maxsize=16_384)

@@ -13,7 +13,8 @@ quotas they are given back with the next question (``returned``), and are lost o
 what is left of a quota, so the last 64 are counted one by one.
 
 **The platform.** With ``capacity`` the tenant's part of it is asked too, when all limits admit; :mod:`tenants.limits.fairness` says how, and decision
-13 what the doubles give up. A lease is also charged to that.
+13 what the doubles give up. A lease is also charged to that. With ``slots`` and a lease's id the platform's requests in flight are asked last, as
+:mod:`tenants.limits.slots` says; a slot is kept by asking again with the same id.
 
 Guarantees hold as long as Redis keeps its data. A Redis that has lost it hands out every burst, and what is left of every quota, anew.
 """
@@ -29,7 +30,7 @@ from tenants.limits.bills import BUCKET, FLIGHT, SPENT, Bill, Periods, Returned,
 from tenants.limits.calendar import Period
 from tenants.limits.decision import Decision, Limit
 from tenants.limits.fairness import WINDOW_US
-from tenants.limits.judgement import Standing
+from tenants.limits.judgement import IN_FLIGHT, Standing
 from tenants.limits.quotas import Quota, QuotaState
 from tenants.limits.rates import Rate, RateState
 
@@ -38,6 +39,7 @@ __all__ = [
     "FLIGHT",
     "GIVE_BACK",
     "PLATFORM",
+    "PLATFORM_SLOTS",
     "SCRIPT",
     "SPENT",
     "Bill",
@@ -51,12 +53,12 @@ __all__ = [
 ]
 
 SCRIPT, GIVE_BACK = scripts.SPEND, scripts.GIVE_BACK
-PLATFORM = "platform"
-"""The name of the limit that refused when the platform had no room."""
+PLATFORM, PLATFORM_SLOTS = "platform", "platform-concurrency"
+"""The names of the limits that refused when the platform had no room: in a second, and in flight."""
 
 _VERDICT, _RECORD, _FLIGHT, _GUARANTEE = (struct.Struct(shape) for shape in (">BqQI", ">QQIIQIQ", ">IQ", ">Q"))
 _NAMES = ("rate", "quota-day", "quota-month", "concurrency")
-_PLACES = ("", *_NAMES, *(f"key-{name}" for name in _NAMES), PLATFORM)
+_PLACES = ("", *_NAMES, *(f"key-{name}" for name in _NAMES), PLATFORM, PLATFORM_SLOTS)
 _CODES = {place: Code.USAGE_EXCEEDED if "quota" in place else Code.RATE_LIMITED for place in _PLACES[1:]} | {"": Code.VALID}
 
 
@@ -86,14 +88,20 @@ class Drawn:
     def decision(self) -> Decision:
         """The decision as the pure function gives it, made when it is asked for. The extra tokens count as spent in its standings.
 
-        When the platform refused there is one standing more, :data:`PLATFORM`: what the tenant is guaranteed in a second, of which nothing is left.
+        When the platform refused there is one standing more, :data:`PLATFORM` or :data:`PLATFORM_SLOTS`: what the tenant is guaranteed in a second
+        or in flight, of which nothing is left.
         """
         subjects, is_in_flight = (1 if self.bill.key_limits is None else 2), bool(self.bill.lease_id)
         spent = [_Spent(self.reply, place, subjects, is_in_flight=is_in_flight) for place in range(subjects)]
         standings = [spent[rule.name.startswith("key-")].standing(rule, self.now_us) for rule in self.bill.rules]
-        if self.refused_by == PLATFORM:
+        if self.refused_by in (PLATFORM, PLATFORM_SLOTS):
             guarantee = _GUARANTEE.unpack_from(self.reply, len(self.reply) - _GUARANTEE.size)[0] // 1_000
-            standings.append(Standing(PLATFORM, max(1, guarantee), WINDOW_US, 0, self.retry_after_us or WINDOW_US))
+            reset_us = self.retry_after_us or WINDOW_US
+            standings.append(
+                Standing(PLATFORM, max(1, guarantee), WINDOW_US, 0, reset_us)
+                if self.refused_by == PLATFORM
+                else Standing(PLATFORM_SLOTS, guarantee, 0, 0, reset_us, IN_FLIGHT)
+            )
         return Decision(self.code, self.bill.cost, self.refused_by, self.retry_after_us, tuple(standings), self.now_us)
 
 

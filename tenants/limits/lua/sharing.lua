@@ -1,16 +1,11 @@
 -- tenants.limits.fairness.Sharing, inside Redis: each tenant has a bucket of its own of the platform's capacity; what runs over is lent.
--- KEYS, after so many others: the tenant's bucket; the platform; whose buckets are filling; who is borrowing; which sum of weights
--- holds. ARGV: 6 capacity, 7 the tenant's weight, 8 the tenant and its weight as bytes, 9 the sum of all weights, 0 to have it looked up.
--- Levels are in cost, times in microseconds since the sharing began, by a clock of which only steps forward count; both are
+-- KEYS, after so many others: the tenant's bucket; the platform; whose buckets are filling; who is borrowing. ARGV: 6 capacity, 7 the
+-- tenant's weight, 8 the tenant and its weight as bytes. Where there is room has_slot is asked, if given: it may refuse, and then nothing
+-- is charged here. Levels are in cost, times in microseconds since the sharing began, by a clock of which only steps forward count; both are
 -- doubles. Gives how long to wait if there is no room for the cost, how much extra there was room for, the guarantee a second.
-local function ask_platform(others, now, cost, extra)
+local function ask_platform(others, now, cost, extra, total, has_slot)
   local bucket, platform, filling, borrowing = KEYS[others + 1], KEYS[others + 2], KEYS[others + 3], KEYS[others + 4]
-  local capacity, weight, member, total = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
-  if total == 0 then
-    local sum = call('GET', KEYS[others + 5])
-    total = sum and tonumber(call('GET', sum) or 0) or 0
-    if total <= 0 then return nil, extra, 0 end  -- flushed, and not rebuilt yet: nobody knows whose part is how large
-  end
+  local capacity, weight, member = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
   total = max(total, weight)
   local unit = capacity / total / 1000000  -- what a weight of one brings in a microsecond
   local flow, depth = unit * weight, max(capacity * weight * WINDOW / total / 1000000, 1)
@@ -64,6 +59,8 @@ local function ask_platform(others, now, cost, extra)
       keep = ahead + lent / weight <= virtual + lent / weights + TINY and most / 2 or most * 3 / 4
     end
   end
+
+  if not wait and has_slot and not has_slot() then own, lent, extra = 0, 0, 0 end
 
   -- A lease is lent as to one who has borrowed much, so it never takes what is kept for small needs.
   if extra > 0 then

@@ -1,7 +1,7 @@
 -- tenants.limits.decision.decide, inside Redis: every limit of a tenant and of one of its keys is judged; all are charged or none.
 -- KEYS: what the tenant has spent; of a key with limits what it has spent; with a lease the requests in flight of each; then the
--- five of sharing.lua. ARGV: 1 limits of the tenant, and behind them of the key, 2 cost, 3 extra, 4 lease, 5 what is given back; then
--- those of sharing.lua. Returns one string: VERDICT, for each subject RECORD, with a lease for each FLIGHT, and the tenant's guarantee of
+-- four of sharing.lua, which sum of weights holds, and the six of slots.lua. ARGV: 1 limits of the tenant, and behind them of the key, 2 cost, 3 extra, 4 lease, 5 what is given back; then
+-- those of sharing.lua, with capacity 0 if rates are not shared; 9 the sum of all weights, 0 to have it looked up; that of slots.lua. Returns one string: VERDICT, for each subject RECORD, with a lease for each FLIGHT, and the tenant's guarantee of
 -- the platform if that was asked. All numbers are whole and below 2^53, so doubles hold them exactly. There are few functions and
 -- tables in it: making one costs about as much as a command.
 local now, subjects = clock(), #ARGV[1] / 36
@@ -132,9 +132,29 @@ end
 extra = max(0, extra)
 local guarantee = 0
 if ARGV[6] and refused == 0 and cost > 0 then
-  local wait
-  wait, extra, guarantee = ask_platform(subjects * (lease and 2 or 1), now, cost, extra)
-  if wait then refuse(PLATFORM, wait) end
+  local others, total, wait, has_slot = subjects * (lease and 2 or 1), tonumber(ARGV[9]), nil, nil
+  if total == 0 then
+    local sum = call('GET', KEYS[others + 5])
+    total = sum and tonumber(call('GET', sum) or 0) or 0
+  end
+  local slot_wait, slots
+  if ARGV[10] then
+    has_slot = function()
+      slot_wait, slots = ask_slots(others + 5, now, total)
+      return not slot_wait
+    end
+  end
+  if total <= 0 then  -- flushed, and not rebuilt yet: nobody knows whose part is how large
+  elseif ARGV[6] ~= '0' then
+    wait, extra, guarantee = ask_platform(others, now, cost, extra, total, has_slot)
+    if wait then refuse(PLATFORM, wait) end
+  else
+    has_slot()
+  end
+  if slot_wait then
+    refuse(PLATFORM_SLOTS, slot_wait)
+    extra, guarantee = 0, slots
+  end
 end
 
 local tokens = refused == 0 and cost > 0 and cost + extra or 0

@@ -42,6 +42,13 @@ def lines(client: Client, **query: str) -> list[tuple[str, int, int, str]]:
     return [(line.tenant.slug, line.load.allowed, line.load.refused, line.refused_by) for line in found]
 
 
+@pytest.mark.parametrize(("name", "words"), [("platform", "Platform"), ("platform-concurrency", "Platform, in flight")])
+def test_a_platform_that_is_full_is_told_as_such(operator: Client, acme: Tenant, name: str, words: str) -> None:
+    count(acme, NOW, 2)
+    count(acme, NOW, 1, name)
+    assert lines(operator) == [("acme", 2, 1, words)]
+
+
 def test_the_loudest_come_first_with_what_refused_them(operator: Client, acme: Tenant, globex: Tenant, initech: Tenant) -> None:
     count(acme, NOW, 100)
     count(globex, NOW, 900)

@@ -33,11 +33,14 @@ def test_what_is_set(tmp_path: Path) -> None:
         "CONTROLPLANE_EDGE_COSTS": "read=1,write=5",
         "CONTROLPLANE_EDGE_PROCESSES": "3",
         "CONTROLPLANE_EDGE_COUNTERS": "77",
+        "CONTROLPLANE_CAPACITY_PER_SECOND": "900",
+        "CONTROLPLANE_CAPACITY_IN_FLIGHT": "40",
     }
     found = read(Environment({**SOUND, **set_here}))
     assert found.endpoints == {"ingest": "https://ingest.example.com/{tenant}", "query": "https://query.example.com"}
     assert (found.costs.of("write"), found.costs.of("unheard-of"), found.processes) == (5, 5, 3)
     assert found.most_counters == 77
+    assert (found.capacity, found.slots) == (900, 40)
     assert found.identity_keys == {3: b"i" * 40}
     assert found.log_as_json
     for secret in ("pppp", "iiii", "rediss"):
@@ -53,6 +56,8 @@ SPOILED = {
     "one secret for two purposes": ({"EDGE_IDENTITY_KEYS": "1:" + "p" * 40}, "EDGE_IDENTITY_KEYS"),
     "an endpoint that is none": ({"CONTROLPLANE_EDGE_ENDPOINTS": "ingest"}, "CONTROLPLANE_EDGE_ENDPOINTS, entry 1"),
     "an endpoint twice": ({"CONTROLPLANE_EDGE_ENDPOINTS": "a=https://a,a=https://b"}, "CONTROLPLANE_EDGE_ENDPOINTS, entry 2"),
+    "a capacity that is none": ({"CONTROLPLANE_CAPACITY_IN_FLIGHT": "-1"}, "CONTROLPLANE_CAPACITY_IN_FLIGHT"),
+    "more slots than can be kept": ({"CONTROLPLANE_CAPACITY_IN_FLIGHT": "1000001"}, "CONTROLPLANE_CAPACITY_IN_FLIGHT"),
     "a cost that is none": ({"CONTROLPLANE_EDGE_COSTS": "read=0"}, "CONTROLPLANE_EDGE_COSTS, entry 1"),
 }
 

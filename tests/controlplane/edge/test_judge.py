@@ -243,6 +243,48 @@ def test_requests_in_flight_are_counted_where_they_are_named(platform: Platform)
     asyncio.run(story())
 
 
+def test_the_platforms_slots_are_shared_among_tenants_that_have_no_limit_in_flight_of_their_own(platform: Platform) -> None:
+    acme, globex = Holder(), Holder()
+    platform.build(acme, globex)
+
+    async def story() -> None:
+        async with edge_on(platform.url, slots=2) as edge, edge_on(platform.url, slots=2) as other:
+            assert (await answer(edge, acme)).is_admitted
+            assert [(await answer(edge, acme, lease_id=name)).code for name in ("r1", "r2")] == [Code.VALID, Code.VALID]
+            refused = await answer(other, acme, lease_id="r3")
+            assert refused.code is Code.RATE_LIMITED
+            assert refused.limiting is not None
+            assert refused.limiting.decision.refused_by == "platform-concurrency"
+            assert b'"platform-concurrency";q=1;qu="concurrent-requests"' in refused.limiting.lines
+            assert (await answer(edge, acme)).is_admitted, "what does not say when it ends is not counted in flight"
+            assert (await answer(edge, acme, lease_id="r1")).is_admitted, "what runs goes on"
+            await other.judge.give_back(acme.tenant_id, acme.key_id, "r2")
+            assert (await answer(other, globex, lease_id="r1")).is_admitted, "its own"
+            assert not (await answer(edge, acme, lease_id="r3")).is_admitted
+            await edge.judge.give_back(acme.tenant_id, acme.key_id, "r1")
+            assert (await answer(edge, acme, lease_id="r3")).is_admitted
+
+    asyncio.run(story())
+
+
+def test_whoever_goes_away_while_it_is_asked_leaves_no_slot_taken(platform: Platform) -> None:
+    acme = Holder()
+    platform.build(acme)
+
+    async def story() -> None:
+        async with edge_on(platform.url, slots=1) as edge:
+            assert (await answer(edge, acme)).is_admitted
+            gone = asyncio.ensure_future(edge.judge.decide(acme.ask(lease_id="gone")))
+            for _ in range(3):
+                await asyncio.sleep(0)
+            gone.cancel()
+            await asyncio.wait([gone])
+            assert gone.cancelled()
+            assert (await answer(edge, acme, lease_id="next")).is_admitted
+
+    asyncio.run(story())
+
+
 def test_memory_is_bounded(platform: Platform) -> None:
     holders = [Holder() for _ in range(12)]
     platform.build(*holders)

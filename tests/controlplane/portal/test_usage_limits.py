@@ -116,6 +116,7 @@ def test_a_bar_is_as_long_as_what_is_used_and_never_longer_than_its_frame(
 
 def test_every_limit_there_is_has_words_for_its_refusals() -> None:
     from tenants.keys.codes import Code
+    from tenants.limits import spending
     from tenants.limits.effective import KeyLimits
     from tenants.usage.figures import reason_of
 
@@ -123,7 +124,7 @@ def test_every_limit_there_is_has_words_for_its_refusals() -> None:
     names = {rule.name for rule in rules_of(Limits(1, 1, 1, 1, 1), key)} | {
         reason_of(code, "") for code in Code if code != Code.VALID
     }
-    assert names == set(usage_lines.REASONS)
+    assert names | {spending.PLATFORM, spending.PLATFORM_SLOTS} == set(usage_lines.REASONS)
     assert usage_lines.reasons_of([Point(NOW, refused=4, refusals={"<b>": 4})]) == [("<b>", 4)]
 
 
