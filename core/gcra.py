@@ -71,6 +71,13 @@ class Decision:
     now_us: int
 
 
+def look(tat_us: int, now_us: int, limit: Limit) -> tuple[int, int]:
+    """Give how many calls of cost one would be admitted now, and in how many microseconds the whole burst is back. Charges nothing."""
+    interval, span = limit.interval_us, limit.span_us
+    start = min(max(tat_us, now_us), now_us + span)
+    return (now_us + span - start) // interval, start - now_us
+
+
 def decide(tat_us: int | None, now_us: int, limit: Limit, *, cost: int = 1, patience_us: int = 0) -> tuple[Decision, int]:
     """Decide one call against a stored TAT (None when there is none) and give the decision with the TAT to store.
 

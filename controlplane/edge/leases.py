@@ -9,7 +9,6 @@ would help, a second at most, so that a flood costs Redis nothing either.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from controlplane.edge.asking import Shape, Template
 from tenants.keys.codes import Code
@@ -48,9 +47,8 @@ class Snapshot:
         """Give the decision with so many more tokens remaining of each limit."""
         if not left:
             return self.decision
-        return replace(
-            self.decision, standings=tuple(replace(one, remaining=one.remaining + left) for one in self.decision.standings)
-        )
+        standings = tuple(one._replace(remaining=one.remaining + left) for one in self.decision.standings)
+        return self.decision._replace(standings=standings)
 
     def filled(self, template_of: Template, left: int) -> bytes:
         """Give :meth:`decision_with` in the shape of a template."""

@@ -7,8 +7,7 @@ side's clock, in microseconds since 1970: callers' clocks count for nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tenants.keys.codes import Code
 from tenants.limits.concurrency import Concurrency, Leases
@@ -20,8 +19,7 @@ Limit = Rate | Quota | Concurrency
 States = Mapping[str, RateState | QuotaState | Leases]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """``VALID``, ``RATE_LIMITED`` or ``USAGE_EXCEEDED``, with the name of the limit that refused (empty when none did).
 
     Where several refuse, it is the one that will go on longest, so that waiting as told is enough for all. ``retry_after_us`` is above zero

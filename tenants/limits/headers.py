@@ -9,7 +9,6 @@ Times are rounded up to whole seconds, so that whoever waits as told is never ea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 from tenants.limits.decision import Decision
@@ -30,9 +29,8 @@ def headers_of(decision: Decision) -> list[tuple[str, str]]:
     tightest = decision.tightest
     if tightest is None:
         return []
-    return _headers(
-        decision, tightest, [_number(standing.remaining) for standing in decision.standings], _number(tightest.remaining)
-    )
+    lines = _lines(decision, tightest) % tuple([_number(number) for number in _remaining(decision, tightest)])
+    return [(name, text) for name, _, text in (line.partition(": ") for line in lines.split("\r\n")[:-1])]
 
 
 def template_of(decision: Decision) -> tuple[bytes, tuple[int, ...]]:
@@ -43,10 +41,8 @@ def template_of(decision: Decision) -> tuple[bytes, tuple[int, ...]]:
     tightest = decision.tightest
     if tightest is None:
         return b"", ()
-    headers = _headers(decision, tightest, ["%d"] * len(decision.standings), "%d")
-    lines = "".join([f"{name}: {text}\r\n" for name, text in headers])
-    remaining = [*[standing.remaining for standing in decision.standings], tightest.remaining]
-    return lines.encode("ascii"), tuple([min(number, MOST - ROOM) for number in remaining])
+    numbers = tuple([min(number, MOST - ROOM) for number in _remaining(decision, tightest)])
+    return _lines(decision, tightest).encode("ascii"), numbers
 
 
 def retry_after_seconds(decision: Decision) -> int | None:
@@ -56,26 +52,36 @@ def retry_after_seconds(decision: Decision) -> int | None:
     return max(1, _seconds(decision.retry_after_us))
 
 
-def _headers(decision: Decision, tightest: Standing, remaining: Sequence[str], least: str) -> list[tuple[str, str]]:
-    """The headers, with these texts for what remains of each limit and of the tightest."""
-    standings = decision.standings
-    rates = [
-        f'"{one.name}";r={text};t={_number(_seconds(one.reset_after_us))}' for one, text in zip(standings, remaining, strict=True)
-    ]
-    headers = [
-        ("RateLimit-Policy", ", ".join([_policy(one.name, one.quota, one.unit, one.window_us) for one in standings])),
-        ("RateLimit", ", ".join(rates)),
-        ("X-RateLimit-Limit", _number(tightest.quota)),
-        ("X-RateLimit-Remaining", least),
-        ("X-RateLimit-Reset", _number(_seconds(decision.now_us + tightest.reset_after_us))),
-    ]
-    retry_after = retry_after_seconds(decision)
+def _remaining(decision: Decision, tightest: Standing) -> list[int]:
+    return [*[standing.remaining for standing in decision.standings], tightest.remaining]
+
+
+def _lines(decision: Decision, tightest: Standing) -> str:
+    """The lines, with ``%d`` for what remains."""
+    standings, retry_after = decision.standings, retry_after_seconds(decision)
+    limits = tuple([(one.name, one.quota, one.unit, one.window_us) for one in standings])
+    times = [_number(_seconds(one.reset_after_us)) for one in standings]
+    times.append(_number(_seconds(decision.now_us + tightest.reset_after_us)))
     if retry_after is not None:
-        headers.append(("Retry-After", _number(retry_after)))
-    return headers
+        times.append(_number(retry_after))
+    return _skeleton(limits, standings.index(tightest), retry_after is not None) % tuple(times)
 
 
 @lru_cache(maxsize=4_096)  # few limits are sold, and many requests made under them
+def _skeleton(limits: tuple[tuple[str, int, str, int], ...], tightest: int, is_to_wait: bool) -> str:
+    """The lines, with ``%d`` for times and ``%%d`` for what remains. A limit is its name, quota, unit and window."""
+    rates = [f'"{name}";r=%%d;t=%d' for name, _, _, _ in limits]
+    lines = [
+        f"RateLimit-Policy: {', '.join([_policy(*limit) for limit in limits])}\r\n",
+        f"RateLimit: {', '.join(rates)}\r\n",
+        f"X-RateLimit-Limit: {_number(limits[tightest][1])}\r\n",
+        "X-RateLimit-Remaining: %%d\r\n",
+        "X-RateLimit-Reset: %d\r\n",
+        "Retry-After: %d\r\n" if is_to_wait else "",
+    ]
+    return "".join(lines)
+
+
 def _policy(name: str, quota: int, unit: str, window_us: int) -> str:
     counted = "" if unit == REQUESTS else f';qu="{unit}"'
     window = f";w={_number(_seconds(window_us))}" if window_us else ""
@@ -86,5 +92,5 @@ def _seconds(microseconds: int) -> int:
     return -(-microseconds // SECOND_US)
 
 
-def _number(value: int) -> str:
-    return str(min(max(value, 0), MOST))
+def _number(value: int) -> int:
+    return min(max(value, 0), MOST)

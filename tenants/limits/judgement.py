@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 State = TypeVar("State")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -27,8 +27,7 @@ class Judgement(Generic[State]):
     spent: State
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How a limit stands after the decision: ``remaining`` of ``quota`` within a window, all of it back after ``reset_after_us``.
 
     ``quota`` and ``remaining`` are counted in cost, or in requests in flight where ``unit`` says so. ``window_us`` is 0 for those.

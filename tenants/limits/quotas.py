@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from tenants.keys.codes import Code
 from tenants.limits.calendar import DAY_US, Period
@@ -13,8 +13,7 @@ BACKSTEP_US = DAY_US
 """How far behind the beginning of the period that was counted last a clock may be and still be counted into it."""
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaState:
+class QuotaState(NamedTuple):
     """How much was used in the period with this number."""
 
     period: int

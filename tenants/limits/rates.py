@@ -7,7 +7,7 @@ at any time. So the interval and the moment are stored beside it, and the debt, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from core import gcra
 from tenants.keys.codes import Code
@@ -17,8 +17,7 @@ LONGEST_REFILL_SECONDS = 86_400
 """How long a burst may take to come back: a larger one is cut. Whoever means more than a day means a quota."""
 
 
-@dataclass(frozen=True, slots=True)
-class RateState:
+class RateState(NamedTuple):
     """``tat_us`` as in :mod:`core.gcra`, written at ``seen_us`` under a limit of one call in ``interval_us``."""
 
     tat_us: int
@@ -58,9 +57,9 @@ class Rate:
 
     def standing(self, state: RateState, now_us: int) -> Standing:
         """How it stands. The quota is what the rate brings in the time that a whole burst needs, in whole seconds rounded up."""
-        looked, _ = gcra.decide(self._carried(state, now_us), now_us, self.limit, cost=0)
+        remaining, reset_after_us = gcra.look(self._carried(state, now_us), now_us, self.limit)
         window = -(-self.limit.span_us // gcra.MICROSECONDS) * gcra.MICROSECONDS
-        return Standing(self.name, window // self.limit.interval_us, window, looked.remaining, looked.reset_after_us)
+        return Standing(self.name, window // self.limit.interval_us, window, remaining, reset_after_us)
 
     def _carried(self, state: RateState | None, now_us: int) -> int:
         """The TAT that means now what the stored one meant then."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +50,7 @@ def test_a_template_gives_the_same_headers(spent: int, cost: int, left: int) -> 
     _, states = decide(LIMITS, {}, NOW, cost=spent, lease_id="r1")
     decision, _ = decide(LIMITS[:2], states, NOW, cost=cost)
     template, numbers = template_of(decision)
-    later = replace(decision, standings=tuple(replace(one, remaining=one.remaining + left) for one in decision.standings))
+    later = decision._replace(standings=tuple(one._replace(remaining=one.remaining + left) for one in decision.standings))
     wanted = "".join(f"{name}: {value}\r\n" for name, value in headers_of(later))
     assert template % tuple(number + left for number in numbers) == wanted.encode()
 
