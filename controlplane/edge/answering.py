@@ -189,18 +189,20 @@ class Answering(Reading):
         """Answer what came: at once where it came before, otherwise parsed."""
         if self.is_closing or self._is_done:
             return
-        serial, is_tried = self._serial, False
+        is_tried = False
         if not (self._inside or self.stalls or self._places):
             misses = self._misses
             if misses < DOUBTFUL or not misses % DOUBTFUL:
                 answer = self._repeats.answer(data)
                 if answer is not None:
-                    self._misses = 0
+                    if misses:
+                        self._misses = 0
                     self.transport.write(answer)  # type: ignore[union-attr]  # there is one while data comes
                     self.deadline = self._service.idle_at
                     return
                 is_tried = True
             self._misses = misses + 1
+        serial = self._serial
         self.feed(data)
         out = self.out
         if out:

@@ -87,12 +87,20 @@ class Said(Protocol):
         """The decision in a shape, made once."""
 
 
+class Leased(Protocol):
+    """Tokens that were drawn ahead."""
+
+    @property
+    def snapshot(self) -> Said:
+        """What was said of the limits when those were drawn that are taken now."""
+
+
 class Passing(Protocol):
     """A question that was admitted, to be put again (:class:`controlplane.edge.passes.Pass`)."""
 
     @property
-    def snapshot(self) -> Said:
-        """What was said of the limits when the tokens were drawn that are taken now."""
+    def lease(self) -> Leased:
+        """Where the tokens are."""
 
     @property
     def who(self) -> Verdict:

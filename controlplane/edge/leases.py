@@ -1,9 +1,9 @@
 """Tokens of a tenant's limits, drawn ahead: a busy tenant costs Redis almost nothing, a quiet one a single question.
 
 A lease holds tokens that are already charged, so none is ever granted twice, however many processes draw. The error is on the side of refusing:
-tokens that were drawn and not used within a quarter of a second lapse. Of rates they are lost; of quotas they are given back with the next draw.
-How many are drawn at once doubles while a tenant uses them up in time, and halves when it does not. A refusal is remembered until waiting
-would help, a second at most, so that a flood costs Redis nothing either.
+tokens that were drawn and not used within a quarter of a second lapse, or within a second where the tenant is far below its rate and nobody misses
+them. Of rates they are lost; of quotas they are given back with the next draw. How many are drawn at once doubles while a tenant uses them up in
+time, and halves when it does not. A refusal is remembered until waiting would help, a second at most, so that a flood costs Redis nothing either.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tenants.limits.effective import KeyLimits, Limits
 from tenants.limits.headers import template_of
 from tenants.limits.spending import Bill, Drawn, Periods, Returned
 
-LAPSE_SECONDS = 0.25
+LAPSE_SECONDS, FAR_BELOW_SECONDS = 0.25, 1.0
 MOST = 1_024
 """Tokens in one lease at most: what one process may keep from the others for a quarter of a second."""
 REMEMBERED_SECONDS = 1.0
@@ -160,7 +160,8 @@ class Lease:
         if drawn.is_admitted:
             if not bill.lease_id:
                 self._give_up()  # of somebody who drew at the same time
-                self.left, self.lapses, self.snapshot, self.periods = drawn.extra, asked_at + LAPSE_SECONDS, snapshot, drawn.periods
+                self.left, self.snapshot, self.periods = drawn.extra, snapshot, drawn.periods
+                self.lapses = asked_at + (FAR_BELOW_SECONDS if drawn.is_far_below else LAPSE_SECONDS)
                 if is_outdated:
                     self._give_up()
             return Held(snapshot, drawn.extra)

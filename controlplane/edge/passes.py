@@ -7,7 +7,7 @@ from time import monotonic
 from controlplane.edge.asking import Verdict
 from controlplane.edge.hearing import Hearing
 from controlplane.edge.known import KnownKey, KnownTenant
-from controlplane.edge.leases import Held, Lease, Snapshot
+from controlplane.edge.leases import Held, Lease
 from tenants.keys.codes import Code
 from tenants.usage.tally import Tally
 
@@ -18,16 +18,11 @@ class Pass:
     A record that is told to have changed makes its key and its tenant stale, whoever still holds them, so a pass is no later than the judge itself.
     """
 
-    __slots__ = ("_cost", "_hearing", "_key", "_lease", "_tally", "_tenant")
+    __slots__ = ("_cost", "_hearing", "_key", "_tally", "_tenant", "lease")
 
     def __init__(self, hearing: Hearing, tally: Tally, key: KnownKey, tenant: KnownTenant, lease: Lease, cost: int) -> None:
         self._hearing, self._tally = hearing, tally
-        self._key, self._tenant, self._lease, self._cost = key, tenant, lease, cost
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """What was said of the limits when the tokens were drawn that are taken now."""
-        return self._lease.snapshot
+        self._key, self._tenant, self.lease, self._cost = key, tenant, lease, cost
 
     @property
     def who(self) -> Verdict:
@@ -38,7 +33,7 @@ class Pass:
     def take(self) -> int | None:
         """Take the cost from the lease, counted; gives what is left there. None when the judge must be asked. As in ``Judge.ask``."""
         now = monotonic()
-        key, lease, cost = self._key, self._lease, self._cost
+        key, lease, cost = self._key, self.lease, self._cost
         if (
             lease.left < cost
             or now >= lease.lapses
@@ -58,5 +53,5 @@ class Pass:
     def verdict(self, left: int) -> Verdict:
         """Give the whole verdict, with so much left in the lease."""
         verdict = self.who
-        verdict.limiting = Held(self._lease.snapshot, left)
+        verdict.limiting = Held(self.lease.snapshot, left)
         return verdict

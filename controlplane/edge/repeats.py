@@ -13,7 +13,7 @@ from collections.abc import Collection
 from hashlib import blake2b
 from typing import Protocol
 
-from controlplane.edge.asking import Passing, Shape
+from controlplane.edge.asking import Passing, Said
 from controlplane.edge.requests import Door, Request
 
 MOST = 16_384
@@ -33,13 +33,14 @@ class RepeatingDoor(Door, Protocol):
 class Repeat:
     """One such request: the door that answers it and the pass that admits it. The others are the door's, to keep what it made and for when."""
 
-    __slots__ = ("door", "made_for", "passing", "seconds", "shape")
+    __slots__ = ("door", "made_for", "numbers", "passing", "seconds", "text")
 
     def __init__(self, door: RepeatingDoor, passing: Passing) -> None:
         self.door, self.passing = door, passing
-        self.made_for: object = None
+        self.made_for: Said | None = None
         self.seconds = -1
-        self.shape: Shape = (b"", ())
+        self.text = b""
+        self.numbers: tuple[int, ...] = ()
 
 
 class Repeats:

@@ -81,6 +81,11 @@ class Bill:
         """The limits that are asked, in their order."""
         return _rules(self.limits, self.key_limits, bool(self.lease_id))
 
+    @property
+    def spans(self) -> Sequence[int]:
+        """How long the burst of each subject's rate takes to come back, in microseconds; 0 where it has no rate."""
+        return _spans(self.limits, self.key_limits)
+
 
 def arguments(bill: Bill) -> tuple[list[bytes | str], list[bytes | str | int]]:
     """Give KEYS and ARGV for :data:`SCRIPT`."""
@@ -125,6 +130,12 @@ def place_of(subject: str) -> bytes:
 @lru_cache(maxsize=1_024)
 def _rules(limits: Limits, key: KeyLimits | None, is_in_flight: bool) -> tuple[Limit, ...]:
     return tuple(rule for rule in rules_of(limits, key) if is_in_flight or not isinstance(rule, Concurrency))
+
+
+@lru_cache(maxsize=1_024)
+def _spans(limits: Limits, key: KeyLimits | None) -> tuple[int, ...]:
+    spans = {rule.name: rule.limit.span_us for rule in _rules(limits, key, False) if isinstance(rule, Rate)}
+    return tuple(spans.get(name, 0) for name in (("rate",) if key is None else ("rate", "key-rate")))
 
 
 @lru_cache(maxsize=1_024)

@@ -85,6 +85,11 @@ class Drawn:
         return not self.refused_by
 
     @property
+    def is_far_below(self) -> bool:
+        """Whether at least half of the burst is left of every rate, the extra tokens taken off."""
+        return all(2 * _record(self.reply, place)[1] <= span for place, span in enumerate(self.bill.spans) if span)
+
+    @property
     def decision(self) -> Decision:
         """The decision as the pure function gives it, made when it is asked for. The extra tokens count as spent in its standings.
 

@@ -46,15 +46,23 @@ class ProxiedDoor(JudgedDoor):
 
     def again(self, repeat: Repeat, left: int) -> bytes:
         """See :class:`~controlplane.edge.repeats.RepeatingDoor`. All of the answer but what remains is made once a second and draw."""
-        snapshot = repeat.passing.snapshot
-        if snapshot is not repeat.made_for or repeat.seconds != self.ticks.seconds:
-            head = b"".join((self.admitted, self.ticks.date, self.badges.lines(repeat.passing.who)))
-            lines, numbers = snapshot.shape(template_of)
-            repeat.made_for, repeat.seconds = snapshot, self.ticks.seconds
-            repeat.shape = (head.replace(b"%", b"%%") + lines + b"\r\n", numbers)
+        if repeat.passing.lease.snapshot is not repeat.made_for or repeat.seconds != self.ticks.seconds:
+            self._shape(repeat)
         self.counts[VALID] += 1
-        text, numbers = repeat.shape
-        return text % tuple([number + left for number in numbers])
+        numbers = repeat.numbers
+        if (
+            len(numbers) == 3
+        ):  # a rate, a quota and the tightest of them: what most have, and a loop costs as much as all the rest here
+            rate, quota, tightest = numbers
+            return repeat.text % (rate + left, quota + left, tightest + left)
+        return repeat.text % tuple([number + left for number in numbers])
+
+    def _shape(self, repeat: Repeat) -> None:
+        """Make the answer but for what remains, for this draw and second."""
+        head = b"".join((self.admitted, self.ticks.date, self.badges.lines(repeat.passing.who)))
+        repeat.made_for, repeat.seconds = repeat.passing.lease.snapshot, self.ticks.seconds
+        lines, repeat.numbers = repeat.made_for.shape(template_of)
+        repeat.text = head.replace(b"%", b"%%") + lines + b"\r\n"
 
     def misled(self, _request: Request, detail: str) -> ProblemError:
         """Give the error for a proxy that is set up wrongly: it lets nobody in."""

@@ -72,12 +72,19 @@ VERDICTS = {key(name).encode(): verdict for name, verdict in BY_NAME.items()}
 
 
 @dataclass
+class FakeLease:
+    """See :class:`controlplane.edge.asking.Leased`."""
+
+    snapshot: Limited
+
+
+@dataclass
 class FakePass:
     """See :class:`controlplane.edge.asking.Passing`. Asks the judge again, so that tests see what was asked."""
 
     judge: FakeJudge
     question: Ask
-    snapshot: Limited
+    lease: FakeLease
 
     @property
     def who(self) -> Verdict:
@@ -120,7 +127,11 @@ class FakeJudge:
 
     def passing(self, ask: Ask) -> FakePass | None:
         verdict = self._verdict(ask)
-        return FakePass(self, ask, verdict.limiting) if verdict.is_admitted and isinstance(verdict.limiting, Limited) else None
+        return (
+            FakePass(self, ask, FakeLease(verdict.limiting))
+            if verdict.is_admitted and isinstance(verdict.limiting, Limited)
+            else None
+        )
 
     def _verdict(self, ask: Ask) -> Verdict:
         verdict = VERDICTS.get(ask.text)

@@ -72,7 +72,7 @@ class Pure:
             assert drawn.extra <= bill.extra
             more, self.states = decide(bill.rules, before, drawn.now_us, cost=bill.cost + drawn.extra, lease_id=bill.lease_id)
             assert more.is_admitted, "a lease is never more than there is"
-            decision = replace(more, cost=bill.cost)
+            decision = more._replace(cost=bill.cost)
         if not (decision.is_admitted and bill.cost):
             self.states = {name: state for name, state in self.states.items() if name in before or self.is_kept(name, before)}
         assert drawn.decision == decision
