@@ -16,6 +16,8 @@ from bench.edge.peers.peer import Peer, Store
 from bench.result import Goal, Result, Table
 
 ROUNDS, SECONDS, WARM_SECONDS = 5, 3.0, 1.0
+UNLIKE = 50_000
+"""More than an edge remembers."""
 COLUMNS = (
     "server",
     "requests/s",
@@ -47,6 +49,9 @@ def loads(cast: Cast) -> list[Load]:
     return [
         Load("busy", "One busy tenant, far below its limit", cast.many[:1]),
         Load("zipf", f"{len(cast.many):,} tenants by Zipf's law, far below their limits", cast.many, zipf(len(cast.many))),
+        Load(
+            "unlike", "One busy tenant of which no two requests are alike", cast.many[:1], range(UNLIKE), unlike=UNLIKE, only=OURS
+        ),
         Load("loud", "One tenant far above its limit: nearly all answers are refusals", (cast.loud,), is_refused=True),
     ]
 
@@ -77,6 +82,8 @@ def ask_in_turn(store: Store, peers: list[Peer], asked: list[Load], core: int, *
         for turn in range(rounds + 1):
             for load in asked:
                 for place, peer in enumerate(peers if turn % 2 else peers[::-1]):
+                    if load.only not in ("", peer.name):
+                        continue
                     script = Path(folder) / f"{load.name}-{place}.lua"
                     load.write(script, peer)
                     long = seconds if turn else WARM_SECONDS
@@ -120,7 +127,7 @@ def measure(ground: object, *, quick: bool) -> Result:
     with standing(cast, server) as (store, peers, absent):
         runs = ask_in_turn(store, peers, asked, client, rounds=rounds, seconds=seconds)
     for load in asked:
-        table = Table(load.title, COLUMNS, [row(peer, runs[load.name, peer.name]) for peer in peers])
+        table = Table(load.title, COLUMNS, [row(peer, seen) for peer in peers if (seen := runs.get((load.name, peer.name)))])
         result.tables.append(table)
     result.goals += goals(runs)
     result.notes += _notes(rounds, seconds, absent)

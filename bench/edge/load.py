@@ -35,18 +35,24 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Requests of these callers, picked in this order (over and over). ``is_refused`` says which answer is to be expected of nearly all."""
+    """Requests of these callers, picked in this order (over and over). ``is_refused`` says which answer is to be expected of nearly all.
+
+    With ``unlike`` each caller has so many requests that differ in an id, so that none comes again soon. ``only`` names the one peer that is asked.
+    """
 
     name: str
     title: str
     callers: Sequence[Caller]
     picks: Sequence[int] = (0,)
     is_refused: bool = False
+    unlike: int = 0
+    only: str = ""
 
     def write(self, script: Path, peer: Peer) -> None:
         """Write wrk's script: every request is text that is made before the load begins, so that picking one costs the client next to nothing."""
         head = f"GET {peer.path} HTTP/1.1\\r\\nHost: {LOOPBACK}\\r\\n{HEADER}: "
-        requests = ",\n".join(f'"{head}{peer.key_of(caller)}\\r\\n\\r\\n"' for caller in self.callers)
+        ids = [f"\\r\\nX-Request-Id: request-{number:08}" for number in range(self.unlike)] or [""]
+        requests = ",\n".join(f'"{head}{peer.key_of(caller)}{one}\\r\\n\\r\\n"' for one in ids for caller in self.callers)
         picks = ",".join(str(pick + 1) for pick in self.picks)
         script.write_text(
             f"local requests = {{{requests}}}\nlocal picks = {{{picks}}}\nlocal place = 0\n"
@@ -58,7 +64,7 @@ def run(load: Load, peer: Peer, seconds: float, *, script: Path, core: int, redi
     """Load a peer (and its Redis, by process id) and say what came of it. Raises RuntimeError when requests fail to be answered."""
     url = f"http://{LOOPBACK}:{peer.port.number}{peer.path}"
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--timeout", "10s", "--latency"]
-    if len(load.callers) == 1:  # a request that never changes is sent as it is: no script runs
+    if len(load.callers) == 1 and not load.unlike:  # a request that never changes is sent as it is: no script runs
         command += ["-H", f"{HEADER}: {peer.key_of(load.callers[0])}", url]
     else:
         command += ["-s", str(script), url]

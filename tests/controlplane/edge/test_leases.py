@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from time import monotonic
 
 import pytest
 
 from controlplane.edge.alone import Alone
 from controlplane.edge.edge import Edge
-from controlplane.edge.leases import Lease
+from controlplane.edge.leases import FAR_BELOW_SECONDS, LAPSE_SECONDS, Lease
 from controlplane.edge.line import Line
 from tenants.keys.codes import Code
 from tenants.limits import putting_back
@@ -46,6 +47,32 @@ def test_what_was_drawn_while_a_limit_was_lowered_counts_no_more(platform: Platf
             assert (await answer(edge, acme)).is_admitted
             assert lease.left == 0
             assert [one.tokens for one in lease._returned] == [1_024]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [(1, FAR_BELOW_SECONDS), (6, LAPSE_SECONDS)])
+def test_tokens_live_longer_where_nobody_misses_them(platform: Platform, asked: int, seconds: float) -> None:
+    """Half of the burst of ten: after six requests less than that is left, and others may need what lies here."""
+    acme = Holder(Limits(4, 10, 10**6))
+    platform.build(acme)
+
+    async def story() -> None:
+        async with edge_on(platform.url) as edge:
+            assert (await answer(edge, acme, cost=asked)).is_admitted
+            assert lease_of(edge, acme).lapses - monotonic() == pytest.approx(seconds, abs=0.2)
+
+    asyncio.run(story())
+
+
+def test_a_keys_own_rate_says_too_whether_anybody_misses_them(platform: Platform) -> None:
+    acme = Holder(WIDE, key={"limits": KeyLimits(rate_per_second=1, burst=4)})
+    platform.build(acme)
+
+    async def story() -> None:
+        async with edge_on(platform.url) as edge:
+            assert (await answer(edge, acme, cost=3)).is_admitted
+            assert edge.known.leases[acme.tenant_id, acme.key_id].lapses - monotonic() < LAPSE_SECONDS
 
     asyncio.run(story())
 
