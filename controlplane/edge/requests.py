@@ -19,7 +19,7 @@ class Request:
     """Method, target and headers as they came, names in lower case; the body whole.
 
     ``keep`` says whether the connection stays open, ``old`` whether it is HTTP/1.0, ``is_usual`` whether its answer goes out as the door gave it.
-    ``refused`` is set by a door to the id of a tenant that was refused by its limits.
+    ``refused`` is set by a door to who is to be held back: a tenant that was refused by its limits, or the address of one without a key that is any.
     """
 
     # Defaults of the class, so that making one, for each request, sets no more than what differs.

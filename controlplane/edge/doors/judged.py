@@ -62,6 +62,8 @@ class JudgedDoor:
         verdict = self.judge.ask(ask)
         if verdict is None:
             return self._later(request, ask)
+        if verdict.code is NOT_FOUND:
+            self._note_guess(request, ask, verdict)
         return self.say(request, verdict)
 
     def passing(self, request: Request) -> Passing | None:
@@ -69,7 +71,15 @@ class JudgedDoor:
         return self.judge.passing(self.read(request))
 
     async def _later(self, request: Request, ask: Ask) -> bytes:
-        return self.say(request, await self.judge.decide(ask))
+        verdict = await self.judge.decide(ask)
+        self._note_guess(request, ask, verdict)
+        return self.say(request, verdict)
+
+    @staticmethod
+    def _note_guess(request: Request, ask: Ask, verdict: Verdict) -> None:
+        """Whoever asks for keys that nobody has is held back as a tenant is that goes on after refusals, by the address that the proxy gives."""
+        if verdict.code is NOT_FOUND and not verdict.trouble:
+            request.refused = ask.address
 
     def count(self, request: Request, verdict: Verdict) -> None:
         """Count a verdict, and note the tenant that its limits have refused."""

@@ -172,6 +172,19 @@ def test_a_tenant_that_is_held_back_on_one_connection_is_held_back_on_all(serve:
         assert second.read().status == 429
 
 
+def test_whoever_guesses_at_keys_is_held_back_by_its_address(serve: Serve) -> None:
+    running = serve(held_above=1)
+    guess, other = (get("/v1/nginx", f"X-Real-Ip: {address}", key=key("nobody")) for address in ("203.0.113.9", "203.0.113.10"))
+    with running.client() as first, running.client() as second:
+        assert first.ask(guess).status == 401
+        first.send(guess)
+        assert first.is_quiet(MOST_SECONDS / 3)
+        assert second.ask(other).status == 401
+        assert second.ask(ACME).status == 204
+        assert first.read().status == 401
+        assert running.service.holding.held == 1
+
+
 def test_answers_that_had_to_wait_are_held_back_too(serve: Serve) -> None:
     running = serve(held_above=1)
     running.call(running.judge.release.set)
