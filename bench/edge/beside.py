@@ -16,8 +16,6 @@ from bench.edge.peers.peer import Peer, Store
 from bench.result import Goal, Result, Table
 
 ROUNDS, SECONDS, WARM_SECONDS = 5, 3.0, 1.0
-UNLIKE = 50_000
-"""More than an edge remembers."""
 COLUMNS = (
     "server",
     "requests/s",
@@ -49,9 +47,7 @@ def loads(cast: Cast) -> list[Load]:
     return [
         Load("busy", "One busy tenant, far below its limit", cast.many[:1]),
         Load("zipf", f"{len(cast.many):,} tenants by Zipf's law, far below their limits", cast.many, zipf(len(cast.many))),
-        Load(
-            "unlike", "One busy tenant of which no two requests are alike", cast.many[:1], range(UNLIKE), unlike=UNLIKE, only=OURS
-        ),
+        Load("unlike", "One busy tenant of which no two requests are alike", cast.many[:1], is_unlike=True, only=OURS),
         Load("loud", "One tenant far above its limit: nearly all answers are refusals", (cast.loud,), is_refused=True),
     ]
 

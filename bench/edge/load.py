@@ -15,6 +15,7 @@ from bench.edge.peers.peer import HEADER, Peer
 from tests.services import LOOPBACK
 
 CONNECTIONS = 50
+UNLIKE = ' .. "\\r\\nX-Request-Id: request-" .. number .. "\\r\\n\\r\\n"'
 _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 
@@ -37,7 +38,7 @@ class Seen:
 class Load:
     """Requests of these callers, picked in this order (over and over). ``is_refused`` says which answer is to be expected of nearly all.
 
-    With ``unlike`` each caller has so many requests that differ in an id, so that none comes again soon. ``only`` names the one peer that is asked.
+    With ``is_unlike`` each request has an id of its own, so that none comes again. ``only`` names the one peer that is asked.
     """
 
     name: str
@@ -45,18 +46,19 @@ class Load:
     callers: Sequence[Caller]
     picks: Sequence[int] = (0,)
     is_refused: bool = False
-    unlike: int = 0
+    is_unlike: bool = False
     only: str = ""
 
     def write(self, script: Path, peer: Peer) -> None:
         """Write wrk's script: every request is text that is made before the load begins, so that picking one costs the client next to nothing."""
         head = f"GET {peer.path} HTTP/1.1\\r\\nHost: {LOOPBACK}\\r\\n{HEADER}: "
-        ids = [f"\\r\\nX-Request-Id: request-{number:08}" for number in range(self.unlike)] or [""]
-        requests = ",\n".join(f'"{head}{peer.key_of(caller)}{one}\\r\\n\\r\\n"' for one in ids for caller in self.callers)
+        end = "" if self.is_unlike else "\\r\\n\\r\\n"
+        requests = ",\n".join(f'"{head}{peer.key_of(caller)}{end}"' for caller in self.callers)
         picks = ",".join(str(pick + 1) for pick in self.picks)
         script.write_text(
             f"local requests = {{{requests}}}\nlocal picks = {{{picks}}}\nlocal place = 0\n"
-            f"request = function()\n  place = place % {len(self.picks)} + 1\n  return requests[picks[place]]\nend\n"
+            f"local number = 0\nrequest = function()\n  place = place % {len(self.picks)} + 1\n"
+            f"  number = number + 1\n  return requests[picks[place]]{UNLIKE if self.is_unlike else ''}\nend\n"
         )
 
 
@@ -64,7 +66,7 @@ def run(load: Load, peer: Peer, seconds: float, *, script: Path, core: int, redi
     """Load a peer (and its Redis, by process id) and say what came of it. Raises RuntimeError when requests fail to be answered."""
     url = f"http://{LOOPBACK}:{peer.port.number}{peer.path}"
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--timeout", "10s", "--latency"]
-    if len(load.callers) == 1 and not load.unlike:  # a request that never changes is sent as it is: no script runs
+    if len(load.callers) == 1 and not load.is_unlike:  # a request that never changes is sent as it is: no script runs
         command += ["-H", f"{HEADER}: {peer.key_of(load.callers[0])}", url]
     else:
         command += ["-s", str(script), url]

@@ -9,6 +9,7 @@ of their own, so that whoever makes up keys pushes out nothing but what was made
 from __future__ import annotations
 
 import secrets
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
@@ -127,10 +128,11 @@ class Known:
         self.salt = secrets.token_bytes(32)
         self.most, self._counts_in_flight = most, counts_in_flight
         self.lock = lock or nullcontext()
-        self.keys: dict[bytes, KnownKey] = {}
-        self.unknown: dict[bytes, KnownKey] = {}
-        self.tenants: dict[bytes, KnownTenant] = {}
-        self.leases: dict[tuple[str, str], Lease] = {}
+        # Ordered ones, as the oldest of a plain dictionary is found behind all that were removed before it.
+        self.keys: OrderedDict[bytes, KnownKey] = OrderedDict()
+        self.unknown: OrderedDict[bytes, KnownKey] = OrderedDict()
+        self.tenants: OrderedDict[bytes, KnownTenant] = OrderedDict()
+        self.leases: OrderedDict[tuple[str, str], Lease] = OrderedDict()
         self._places: dict[bytes, bytes] = {}
         self.changes = Changes()
         self.line: Line | None = None
@@ -200,7 +202,7 @@ class Known:
             return None
         tenant = KnownTenant(tenant_id, name, record, self.lease_of(tenant_id, "", record, None), until)
         if len(self.tenants) >= self.most:
-            self.tenants.pop(next(iter(self.tenants))).is_stale = True
+            self.tenants.popitem(last=False)[1].is_stale = True
         self.tenants[name] = tenant
         return tenant
 
@@ -209,7 +211,7 @@ class Known:
         lease = self.leases.get((tenant_id, key_id))
         if lease is None:
             if len(self.leases) >= self.most:
-                self.leases.pop(next(iter(self.leases)))
+                self.leases.popitem(last=False)
             lease = self.leases[tenant_id, key_id] = Lease(tenant_id, key_id)
         with self.lock:
             lease.hold_to(tenant.limits, key_limits)

@@ -9,6 +9,7 @@ import asyncio
 import hmac
 import ipaddress
 import time
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ class Lookups:
     def __init__(self, known: Known, peppers: Mapping[int, bytes]) -> None:
         self._known = known
         self._peppers = tuple(pepper for _, pepper in sorted(peppers.items(), reverse=True))
-        self._words: dict[bytes, tuple[str, ...]] = {}
+        self._words: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
         self._readings: dict[bytes, asyncio.Task[KnownKey]] = {}
 
     async def read(self, text: bytes) -> KnownKey:
@@ -133,7 +134,7 @@ class Lookups:
 
     def _keep_words(self, scopes_id: bytes, words: tuple[str, ...]) -> tuple[str, ...]:
         if len(self._words) >= self._known.most:
-            self._words.pop(next(iter(self._words)))
+            self._words.popitem(last=False)
         self._words[scopes_id] = words
         return words
 

@@ -9,6 +9,7 @@ were, whether the lease has tokens. Where one of these says no, the request goes
 from __future__ import annotations
 
 import secrets
+from collections import OrderedDict
 from collections.abc import Collection
 from hashlib import blake2b
 from typing import Protocol
@@ -51,7 +52,9 @@ class Repeats:
     def __init__(self, doors: Collection[RepeatingDoor] = (), most: int = MOST) -> None:
         self._doors, self._most = {id(door): door for door in doors}, most
         self._salt = secrets.token_bytes(32)
-        self._kept: dict[bytes, Repeat] = {}
+        self._kept: OrderedDict[bytes, Repeat] = (
+            OrderedDict()
+        )  # the oldest of a plain one is found behind all that were removed before it
         self._is_closed = False
 
     def __len__(self) -> int:
@@ -76,7 +79,7 @@ class Repeats:
         place = blake2b(self._salt + data).digest()
         self._kept.pop(place, None)
         if len(self._kept) >= self._most:
-            self._kept.pop(next(iter(self._kept)))
+            self._kept.popitem(last=False)
         self._kept[place] = Repeat(repeating, passing)
 
     def close(self) -> None:
