@@ -196,8 +196,10 @@ class Answering(Reading):
                 answer = self._repeats.answer(data)
                 if answer is not None:
                     self._misses = 0
+                    self.deadline = (
+                        self._service.idle_at
+                    )  # first: to write may tell that the client does not read, which sets another
                     self.transport.write(answer)  # type: ignore[union-attr]  # there is one while data comes
-                    self.deadline = self._service.idle_at
                     return
                 is_tried = True
             self._misses = misses + 1
