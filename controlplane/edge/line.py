@@ -70,9 +70,13 @@ class Line(asyncio.Protocol):
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await asyncio.gather(*(line.call("SCRIPT", "LOAD", script.text) for script in scripts))
-        except (RedisError, TimeoutError, AwayError) as error:
+        except (
+            BaseException
+        ) as error:  # also where whoever opens it is cancelled: the line reads for itself, so nobody else would end it
             await line.close()
-            raise AwayError(str(error) or "Redis did not answer in time") from None
+            if isinstance(error, RedisError | TimeoutError | AwayError):
+                raise AwayError(str(error) or "Redis did not answer in time") from None
+            raise
         return line
 
     @property
@@ -165,9 +169,11 @@ async def connect(url: str) -> tuple[AbstractConnection, str]:
             await connection.connect()  # type: ignore[no-untyped-call]
             await connection.send_command("INFO", "server", check_health=False)
             told = await connection.read_response()
-    except (RedisError, OSError, TimeoutError) as error:
+    except BaseException as error:  # also where whoever connects is cancelled
         await hang_up(connection)
-        raise AwayError(str(error) or "Redis did not answer in time") from None
+        if isinstance(error, RedisError | OSError | TimeoutError):
+            raise AwayError(str(error) or "Redis did not answer in time") from None
+        raise
     lines = dict(line.split(b":", 1) for line in bytes(told).split(b"\r\n") if b":" in line)
     return connection, lines[b"run_id"].decode()
 
