@@ -110,6 +110,7 @@ class Side:
 
     def __init__(self, truth: Truth, *, repeats: bool) -> None:
         self.truth, self.tally, self.known = truth, Tally(), Known(most=2)
+        self.ending: asyncio.Future[bool] | None = None
         self.judge = Told(truth, self.known, self.tally)
         fake = FakeJudge()
         parts = Parts(self.judge, fake, fake)
@@ -263,6 +264,12 @@ def another_epoch(_truth: Truth, sides: list[Side]) -> None:
         side.known.begin(cast(Line, None), b"another" if side.known.pointer != b"another" else b"and another", b"epoch")
 
 
+def drain(_truth: Truth, sides: list[Side]) -> None:
+    """The process is to end: each answer says so from now on."""
+    for side in sides:
+        side.ending = asyncio.ensure_future(side.doors.service.drain(0.0))
+
+
 def hear(is_heard: bool) -> Any:
     def do(truth: Truth, _sides: list[Side]) -> None:
         truth.is_heard = is_heard
@@ -300,6 +307,7 @@ EACH = [
     change("globex", quota=2),
     *[pass_time(seconds) for seconds in (0.05, 0.3, 1.0, 6.0)],
     another_epoch,
+    drain,
     *[hear(is_heard) for is_heard in (False, False, True)],
     *[give_out(tokens) for tokens in (0, 1, 3, 100)],
 ]
