@@ -169,13 +169,16 @@ async def connect(url: str) -> tuple[AbstractConnection, str]:
             await connection.connect()  # type: ignore[no-untyped-call]
             await connection.send_command("INFO", "server", check_health=False)
             told = await connection.read_response()
+        lines = dict(line.split(b":", 1) for line in bytes(told).split(b"\r\n") if b":" in line)
+        return connection, lines[b"run_id"].decode()
+    except KeyError:
+        await hang_up(connection)
+        raise AwayError("Redis does not say which process it is") from None
     except BaseException as error:  # also where whoever connects is cancelled
         await hang_up(connection)
         if isinstance(error, RedisError | OSError | TimeoutError):
             raise AwayError(str(error) or "Redis did not answer in time") from None
         raise
-    lines = dict(line.split(b":", 1) for line in bytes(told).split(b"\r\n") if b":" in line)
-    return connection, lines[b"run_id"].decode()
 
 
 def transport_of(connection: AbstractConnection) -> asyncio.Transport:

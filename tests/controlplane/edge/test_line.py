@@ -150,3 +150,12 @@ def test_an_opening_that_is_given_up_leaves_no_connection(run: Run, silent: byte
                 await opening
 
     run(go())
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_redis_that_does_not_say_who_it_is_is_away(run: Run) -> None:
+    async def go() -> None:
+        async with served({b"server": b"$8\r\n# Server\r\n"}) as server:
+            assert await outcome(Line.open(server.url, [SCRIPT])) == "AwayError: Redis does not say which process it is"
+
+    run(go())
