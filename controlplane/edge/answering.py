@@ -197,8 +197,9 @@ class Answering(Reading):
                 if answer is not None:
                     if misses:
                         self._misses = 0
-                    self.transport.write(answer)  # type: ignore[union-attr]  # there is one while data comes
+                    # Before it is written: that may tell that the client does not read, which sets another.
                     self.deadline = self._service.idle_at
+                    self.transport.write(answer)  # type: ignore[union-attr]  # there is one while data comes
                     return
                 is_tried = True
             self._misses = misses + 1

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from hashlib import blake2b
 from time import monotonic
 
@@ -128,6 +129,8 @@ class Judge:
         if code is not VALID or key.lease is None:
             with self.known.lock:
                 return self._refused(key, ask, code)
+        if ask.lease_id:
+            ask = replace(ask, lease_id=in_flight_of(key.key_id, ask.lease_id))
         held = await self._draws.draw(key.lease, ask)
         self._alone.forget()  # not before: a Redis that is heard may still take nothing
         with self.known.lock:
@@ -135,7 +138,7 @@ class Judge:
 
     async def give_back(self, tenant_id: str, key_id: str, lease_id: str) -> None:
         """End a request in flight. Harmless for one that has ended, and while Redis is away: then its lease runs out."""
-        await self._draws.give_back(tenant_id, key_id, lease_id)
+        await self._draws.give_back(tenant_id, key_id, in_flight_of(key_id, lease_id))
 
     def _tell(self, error: RedisError) -> None:
         """Say that Redis refuses, now and then: it may do so for every request."""
@@ -185,3 +188,8 @@ class Judge:
         if code is not VALID or key.lease is None:
             return self._refused(key, ask, code)
         return self._limited(key, ask, self._alone.decide(key.lease, ask))
+
+
+def in_flight_of(key_id: str, lease_id: str) -> str:
+    """Give the name under which a request in flight is kept: callers make up their ids, so another key's same id is another request."""
+    return f"{key_id}/{lease_id}"

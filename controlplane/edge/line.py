@@ -70,9 +70,13 @@ class Line(asyncio.Protocol):
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await asyncio.gather(*(line.call("SCRIPT", "LOAD", script.text) for script in scripts))
-        except (RedisError, TimeoutError, AwayError) as error:
+        except (
+            BaseException
+        ) as error:  # also where whoever opens it is cancelled: the line reads for itself, so nobody else would end it
             await line.close()
-            raise AwayError(str(error) or "Redis did not answer in time") from None
+            if isinstance(error, RedisError | TimeoutError | AwayError):
+                raise AwayError(str(error) or "Redis did not answer in time") from None
+            raise
         return line
 
     @property
@@ -80,14 +84,14 @@ class Line(asyncio.Protocol):
         """Whether it can be asked."""
         return self._error is None
 
-    def call(self, *command: Any) -> asyncio.Future[Any]:
+    def call(self, name: str, *arguments: Any) -> asyncio.Future[Any]:
         """Ask; the future ends with the reply, with a ResponseError of Redis's, or with AwayError."""
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._error is not None or len(self._waiting) >= MOST_WAITING:
             future.set_exception(self._error or AwayError("too much is waiting for Redis"))
             return future
         try:
-            self._unsent.append(pack_command(command))
+            self._unsent.append(pack_command((name, *arguments)))
         except (HiredisError, TypeError, ValueError) as error:  # it never gets into the line, so nobody gets another's answer
             future.set_exception(AwayError(f"this cannot be sent to Redis: {type(error).__name__}"))
             return future
@@ -165,11 +169,16 @@ async def connect(url: str) -> tuple[AbstractConnection, str]:
             await connection.connect()  # type: ignore[no-untyped-call]
             await connection.send_command("INFO", "server", check_health=False)
             told = await connection.read_response()
-    except (RedisError, OSError, TimeoutError) as error:
+        lines = dict(line.split(b":", 1) for line in bytes(told).split(b"\r\n") if b":" in line)
+        return connection, lines[b"run_id"].decode()
+    except KeyError:
         await hang_up(connection)
-        raise AwayError(str(error) or "Redis did not answer in time") from None
-    lines = dict(line.split(b":", 1) for line in bytes(told).split(b"\r\n") if b":" in line)
-    return connection, lines[b"run_id"].decode()
+        raise AwayError("Redis does not say which process it is") from None
+    except BaseException as error:  # also where whoever connects is cancelled
+        await hang_up(connection)
+        if isinstance(error, RedisError | OSError | TimeoutError):
+            raise AwayError(str(error) or "Redis did not answer in time") from None
+        raise
 
 
 def transport_of(connection: AbstractConnection) -> asyncio.Transport:

@@ -92,16 +92,17 @@ class Reading(Link):
 
     # --- The parser's calls, by the names that httptools looks for ----------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        """The first byte of a request, behind empty lines: what comes now is not at the beginning of a message any more, and has its time."""
+        self._inside = self._in_head = True
+        self._serial += 1
+        self._fed = 0
+        request = self._request = Request()
+        self._fields = request.headers
+
     def on_url(self, url: bytes) -> None:
         """The target, or a further piece of it."""
-        if self._inside:
-            self._request.target += url
-        else:
-            self._inside = self._in_head = True
-            self._serial += 1
-            self._fed = 0
-            request = self._request = Request(url)
-            self._fields = request.headers
+        self._request.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; or a trailer, which is dropped (``on_headers_complete``), since it comes after the request was understood."""

@@ -38,6 +38,16 @@ def test_a_head_that_comes_slowly_has_five_seconds(running: Running, client: Cli
     assert client.is_ended()
 
 
+def test_a_request_has_its_time_from_the_first_byte_of_its_method_on(running: Running, client: Client) -> None:
+    client.ask(ACME)
+    client.send(b"\r\nG")
+    assert client.is_quiet()
+    running.pass_time(4.9)
+    assert client.is_quiet()
+    running.pass_time(0.2)
+    assert client.read().status == 408
+
+
 def test_a_body_that_comes_slowly_has_five_seconds(running: Running, client: Client) -> None:
     data = post("/v1/verify", b'{"key":"nobody"}')
     client.send(data[:-5])

@@ -243,6 +243,24 @@ def test_requests_in_flight_are_counted_where_they_are_named(platform: Platform)
     asyncio.run(story())
 
 
+def test_a_request_in_flight_is_its_keys_own_whatever_others_call_theirs(platform: Platform) -> None:
+    acme = Holder(replace(WIDE, concurrency=2))
+    sibling = Holder(acme.limits, tenant_id=acme.tenant_id)
+    platform.build(acme, sibling)
+
+    async def story() -> None:
+        async with edge_on(platform.url) as edge:
+            assert (await answer(edge, acme, lease_id="r1")).is_admitted
+            assert (await answer(edge, sibling, lease_id="r1")).is_admitted
+            assert not (await answer(edge, acme, lease_id="r2")).is_admitted, "two are two, though both are called r1"
+            await edge.judge.give_back(sibling.tenant_id, sibling.key_id, "r1")
+            await edge.judge.give_back(sibling.tenant_id, sibling.key_id, "r1")
+            assert (await answer(edge, acme, lease_id="r2")).is_admitted
+            assert not (await answer(edge, sibling, lease_id="r3")).is_admitted, "only its own has ended"
+
+    asyncio.run(story())
+
+
 def test_the_platforms_slots_are_shared_among_tenants_that_have_no_limit_in_flight_of_their_own(platform: Platform) -> None:
     acme, globex = Holder(), Holder()
     platform.build(acme, globex)
