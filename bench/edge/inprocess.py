@@ -1,6 +1,6 @@
 """What a decision costs inside a process, with a warm lease: nanoseconds of CPU, and objects made. No HTTP, and Redis only between the bursts.
 
-A lease holds a thousand tokens for a tenth of a second, so it is asked in bursts: one question that goes to Redis and draws, then as many as what
+A lease holds a thousand tokens for a moment, so it is asked in bursts: one question that goes to Redis and draws, then as many as what
 was drawn allows, and only those are timed. The thread's CPU clock is used, which a busy machine disturbs little.
 """
 

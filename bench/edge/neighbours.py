@@ -178,7 +178,7 @@ def picture(heard: dict[str, Heard]) -> str:
         middles = [statistics.median(some) if some else 0.0 for some in bins]
         worst = [statistics.quantiles(some, n=50)[48] if len(some) > 1 else 0.0 for some in bins]
         panels.append(Panel(name.strip("*"), [middles, worst]))
-    top = 10.0  # what a busy machine adds now and then is cut off
+    top = 5.0  # what a busy machine adds now and then is cut off
     what = "Latency of quiet tenants, ms; one floods from 10 s to 20 s"
     return draw(panels, names=("median", "98 % are below"), seconds=SHOWN_SECONDS, top=top, what=what)
 
