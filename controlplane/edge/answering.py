@@ -19,6 +19,7 @@ from controlplane.edge import problems as kinds
 from controlplane.edge.link import HELD, TURN, WAITING
 from controlplane.edge.problems import Kind, ProblemError
 from controlplane.edge.reading import Reading
+from controlplane.edge.repeats import Repeats
 from controlplane.edge.requests import Door, Request
 from controlplane.edge.service import Service
 from controlplane.edge.strictness import request_refusal
@@ -26,8 +27,6 @@ from controlplane.edge.strictness import request_refusal
 logger = logging.getLogger(__name__)
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-DOUBTFUL = 32
-"""After so many requests in a row that never came before, a connection is believed to repeat nothing; one in so many is still tried."""
 ADMITTED = b"HTTP/1.1 2"
 CLOSE_LINE, KEEP_LINE = b"\r\nConnection: close\r\n", b"\r\nConnection: keep-alive\r\n"
 
@@ -46,7 +45,7 @@ class Place:
 class Answering(Reading):
     """Answers, in order. ``_last`` is what refuses a request that could not be read, said after all that came before it."""
 
-    __slots__ = ("_backlog", "_door", "_last", "_misses", "_places", "_repeats", "_routes")
+    __slots__ = ("_backlog", "_door", "_last", "_places", "_routes")
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
@@ -54,7 +53,6 @@ class Answering(Reading):
         self._places: deque[Place] = deque()
         self._backlog: deque[Request] = deque()
         self._last: bytes | None = None
-        self._repeats, self._misses = service.repeats, 0
         self._door: Door | None = None
 
     def on_message_complete(self) -> None:
@@ -185,32 +183,15 @@ class Answering(Reading):
             answer = answer.replace(b"\r\n", KEEP_LINE, 1)
         self.out.append(answer)
 
-    def data_received(self, data: bytes) -> None:
-        """Answer what came: at once where it came before, otherwise parsed."""
-        if self.is_closing or self._is_done:
-            return
-        is_tried = False
-        if not (self._inside or self.stalls or self._places):
-            misses = self._misses
-            if misses < DOUBTFUL or not misses % DOUBTFUL:
-                answer = self._repeats.answer(data)
-                if answer is not None:
-                    if misses:
-                        self._misses = 0
-                    # Before it is written: that may tell that the client does not read, which sets another.
-                    self.deadline = self._service.idle_at
-                    self.transport.write(answer)  # type: ignore[union-attr]  # there is one while data comes
-                    return
-                is_tried = True
-            self._misses = misses + 1
+    def take(self, data: bytes, repeats: Repeats | None = None) -> None:
+        """Parse what came and write what is answered at once. With ``repeats`` the request is noted there, if it is all that came and is admitted."""
         serial = self._serial
         self.feed(data)
         out = self.out
         if out:
-            if is_tried and self._serial == serial + 1 and len(out) == 1 and out[0].startswith(ADMITTED) and self._door is not None:
-                self._repeats.note(data, self._request, self._door)
-            self.transport.write(out[0] if len(out) == 1 else b"".join(out))  # type: ignore[union-attr]
-            out.clear()
+            if repeats is not None and self._serial == serial + 1 and len(out) == 1 and out[0].startswith(ADMITTED):
+                repeats.note(data, self._request, self._door)
+            self.flush()
         if not (self._inside or self.stalls or self._places or self.is_closing):
             self.deadline = self._service.idle_at
 

@@ -7,12 +7,20 @@ import asyncio
 from controlplane.edge import problems as kinds
 from controlplane.edge.answering import Answering
 from controlplane.edge.link import CONGESTED
+from controlplane.edge.service import Service
+
+DOUBTFUL = 32
+"""After so many requests in a row that never came before, a connection is believed to repeat nothing; one in so many is still tried."""
 
 
 class Connection(Answering):
     """What the event loop calls, and what the service does with all of its clients."""
 
-    __slots__ = ()
+    __slots__ = ("_misses", "_repeats")
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self._repeats, self._misses = service.repeats, 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the client in, or turn it away where there are too many."""
@@ -31,6 +39,26 @@ class Connection(Answering):
         self.is_closing = True
         self._places.clear()
         self._backlog.clear()
+
+    def data_received(self, data: bytes) -> None:
+        """Answer what came: at once where it came before, otherwise parsed."""
+        if self.is_closing or self._is_done:
+            return
+        misses = self._misses
+        if self._inside or self.stalls or self._places:  # it belongs to what is under way, or comes behind it
+            self.take(data)
+        elif misses >= DOUBTFUL and misses % DOUBTFUL:
+            self._misses = misses + 1
+            self.take(data)
+        elif (answer := self._repeats.answer(data)) is None:
+            self._misses = misses + 1
+            self.take(data, self._repeats)
+        else:
+            if misses:
+                self._misses = 0
+            # Before it is written: that may tell that the client does not read, which sets another.
+            self.deadline = self._service.idle_at
+            self.transport.write(answer)  # type: ignore[union-attr]  # there is one while data comes
 
     def eof_received(self) -> bool:
         """The client will send nothing more; it still gets what it waits for."""

@@ -68,7 +68,7 @@ class Repeats:
         left = repeat.passing.take()
         return repeat.door.again(repeat, left) if left is not None else None
 
-    def note(self, data: bytes, request: Request, door: Door) -> None:
+    def note(self, data: bytes, request: Request, door: Door | None) -> None:
         """Remember a request that this door has just answered without waiting, if it was admitted, and was all of what came."""
         repeating = self._doors.get(id(door))
         if repeating is None or self._is_closed or not (request.is_usual and is_alone(data, request)):
