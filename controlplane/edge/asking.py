@@ -35,12 +35,10 @@ class Ask:
     lease_id: str = ""
 
 
-Template = Callable[[Decision], "Shape"]
-"""Gives a text with ``%d`` where something of a limit remains, and how much does in this decision: what a lease still holds is added to each."""
-
-
 Shape = tuple[bytes, tuple[int, ...]]
 """What a :data:`Template` gives."""
+Template = Callable[[Decision], Shape]
+"""Gives a text with ``%d`` where something of a limit remains, and how much does in this decision: what a lease still holds is added to each."""
 
 
 class Limiting(Protocol):

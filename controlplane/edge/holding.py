@@ -22,7 +22,10 @@ AT_ONCE_PART, LEAST_AT_ONCE = 10, 5
 
 
 class Holding:
-    """When the next refused answer of each tenant has its turn. ``held`` counts the answers that were held back, for metrics."""
+    """When the next refused answer has its turn, of each tenant, and of each address that asks for keys that nobody has.
+
+    ``held`` counts the answers that were held back, for metrics.
+    """
 
     __slots__ = ("_ahead", "_gap", "_second", "_ticks", "_turns", "held")
 
@@ -34,18 +37,18 @@ class Holding:
         self._second = 0
         self.held = 0
 
-    def delay(self, tenant_id: str) -> float:
+    def delay(self, who: str) -> float:
         """Count one refusal and give how many seconds its answer waits: 0 to ``MOST_SECONDS``."""
         now = self._ticks.read()
         if self._second != self._ticks.seconds:
             self._second = self._ticks.seconds
-            self._turns = {tenant: turn for tenant, turn in self._turns.items() if turn > now}
-        turn = max(now, self._turns.get(tenant_id, now))
+            self._turns = {name: turn for name, turn in self._turns.items() if turn > now}
+        turn = max(now, self._turns.get(who, now))
         delay = turn - now - self._ahead
         if delay > MOST_SECONDS:  # its turn comes too late; spread out, so that they do not come all at once
             self.held += 1
             return random.uniform(MOST_SECONDS / 2, MOST_SECONDS)  # noqa: S311  # nobody gains by guessing it
-        self._turns[tenant_id] = turn + self._gap
+        self._turns[who] = turn + self._gap
         if delay < 1e-6:  # not worth a timer
             return 0.0
         self.held += 1

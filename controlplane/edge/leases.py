@@ -19,7 +19,7 @@ from tenants.limits.spending import Bill, Drawn, Periods, Returned
 
 LAPSE_SECONDS, FAR_BELOW_SECONDS = 0.25, 1.0
 MOST = 1_024
-"""Tokens in one lease at most: what one process may keep from the others for a quarter of a second."""
+"""Tokens in one lease at most: what one process may keep from the others until they lapse."""
 REMEMBERED_SECONDS = 1.0
 MOST_RETURNED = 8
 """Lapsed leases that are remembered to be given back: more than one only when limits change faster than anybody asks."""
@@ -52,7 +52,7 @@ class Snapshot:
 
     def filled(self, template_of: Template, left: int) -> bytes:
         """Give :meth:`decision_with` in the shape of a template."""
-        text, numbers = self._shapes.get(template_of) or self.shape(template_of)
+        text, numbers = self.shape(template_of)
         return text % tuple([number + left for number in numbers])
 
     def shape(self, template_of: Template) -> Shape:

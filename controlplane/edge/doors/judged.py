@@ -62,24 +62,20 @@ class JudgedDoor:
         verdict = self.judge.ask(ask)
         if verdict is None:
             return self._later(request, ask)
-        if verdict.code is NOT_FOUND:
-            self._note_guess(request, ask, verdict)
-        return self.say(request, verdict)
+        return self._say_to(request, ask, verdict)
 
     def passing(self, request: Request) -> Passing | None:
         """See :class:`~controlplane.edge.repeats.RepeatingDoor`."""
         return self.judge.passing(self.read(request))
 
     async def _later(self, request: Request, ask: Ask) -> bytes:
-        verdict = await self.judge.decide(ask)
-        self._note_guess(request, ask, verdict)
-        return self.say(request, verdict)
+        return self._say_to(request, ask, await self.judge.decide(ask))
 
-    @staticmethod
-    def _note_guess(request: Request, ask: Ask, verdict: Verdict) -> None:
-        """Whoever asks for keys that nobody has is held back as a tenant is that goes on after refusals, by the address that the proxy gives."""
+    def _say_to(self, request: Request, ask: Ask, verdict: Verdict) -> bytes:
+        """Say the verdict. Whoever asks for keys that nobody has is held back as a tenant is that goes on after refusals, by its address."""
         if verdict.code is NOT_FOUND and not verdict.trouble:
             request.refused = ask.address
+        return self.say(request, verdict)
 
     def count(self, request: Request, verdict: Verdict) -> None:
         """Count a verdict, and note the tenant that its limits have refused."""

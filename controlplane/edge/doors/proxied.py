@@ -50,9 +50,8 @@ class ProxiedDoor(JudgedDoor):
             self._shape(repeat)
         self.counts[VALID] += 1
         numbers = repeat.numbers
-        if (
-            len(numbers) == 3
-        ):  # a rate, a quota and the tightest of them: what most have, and a loop costs as much as all the rest here
+        # A rate, a quota and the tightest of them are what most have, and a loop would cost as much as all the rest here.
+        if len(numbers) == 3:
             rate, quota, tightest = numbers
             return repeat.text % (rate + left, quota + left, tightest + left)
         return repeat.text % tuple([number + left for number in numbers])
