@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -67,16 +68,8 @@ class Line(asyncio.Protocol):
     async def open(cls, url: str, scripts: Sequence[Script] = ()) -> Line:
         """Open a line to a Redis that knows these scripts, so that none of them is ever overtaken for being sent twice. Raises AwayError."""
         line = cls(*await connect(url))
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await asyncio.gather(*(line.call("SCRIPT", "LOAD", script.text) for script in scripts))
-        except (
-            BaseException
-        ) as error:  # also where whoever opens it is cancelled: the line reads for itself, so nobody else would end it
-            await line.close()
-            if isinstance(error, RedisError | TimeoutError | AwayError):
-                raise AwayError(str(error) or "Redis did not answer in time") from None
-            raise
+        async with in_time(line.close):
+            await asyncio.gather(*(line.call("SCRIPT", "LOAD", script.text) for script in scripts))
         return line
 
     @property
@@ -164,18 +157,24 @@ async def connect(url: str) -> tuple[AbstractConnection, str]:
         url, socket_timeout=None, socket_connect_timeout=CONNECT_SECONDS, retry=Retry(NoBackoff(), 0), protocol=2
     )
     connection = cast(AbstractConnection, client.connection_pool.make_connection())  # type: ignore[no-untyped-call]
+    async with in_time(lambda: hang_up(connection)):
+        await connection.connect()  # type: ignore[no-untyped-call]
+        await connection.send_command("INFO", "server", check_health=False)
+        told = await connection.read_response()
+        lines = dict(line.split(b":", 1) for line in bytes(told).split(b"\r\n") if b":" in line)
+        if b"run_id" not in lines:
+            raise AwayError("Redis does not say which process it is")
+    return connection, lines[b"run_id"].decode()
+
+
+@asynccontextmanager
+async def in_time(end: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Do something with Redis in :data:`CONNECT_SECONDS`. Where it fails, or whoever wants it is cancelled, ``end`` hangs up. Raises AwayError."""
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            await connection.connect()  # type: ignore[no-untyped-call]
-            await connection.send_command("INFO", "server", check_health=False)
-            told = await connection.read_response()
-        lines = dict(line.split(b":", 1) for line in bytes(told).split(b"\r\n") if b":" in line)
-        return connection, lines[b"run_id"].decode()
-    except KeyError:
-        await hang_up(connection)
-        raise AwayError("Redis does not say which process it is") from None
-    except BaseException as error:  # also where whoever connects is cancelled
-        await hang_up(connection)
+            yield
+    except BaseException as error:
+        await end()
         if isinstance(error, RedisError | OSError | TimeoutError):
             raise AwayError(str(error) or "Redis did not answer in time") from None
         raise
